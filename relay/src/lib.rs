@@ -1,0 +1,3 @@
+//! Sessions, ingest, fan-out, renditions and HTTP of the Skywave relay.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]

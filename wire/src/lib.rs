@@ -1,0 +1,3 @@
+//! Wire types and codecs of the Skywave session protocol.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]

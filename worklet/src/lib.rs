@@ -1,0 +1,2 @@
+//! The receiver core as a WebAssembly module for the AudioWorklet.
+#![warn(missing_docs)]
