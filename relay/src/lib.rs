@@ -1,3 +1,24 @@
 //! Sessions, ingest, fan-out, renditions and HTTP of the Skywave relay.
+//!
+//! ```no_run
+//! # use skywave_relay as relay;
+//! # async fn serve(gate: std::sync::Arc<dyn relay::Gate>) -> Result<(), Box<dyn std::error::Error>> {
+//! let shutdown = relay::CancellationToken::new();
+//! let bound = relay::Relay::bind(relay::Config::default(), gate).await?;
+//! let demo = bound.handle();
+//! bound.run(axum::Router::new(), shutdown).await?;
+//! # Ok(()) }
+//! ```
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+
+pub mod config;
+mod gate;
+mod relay;
+mod station;
+
+pub use config::Config;
+pub use gate::{Denied, Gate, Identity, Rights, Stations};
+pub use relay::{BindError, Handle, Relay, RunError};
+pub use station::{LocalSource, Publication, PublishEnded};
+pub use tokio_util::sync::CancellationToken;

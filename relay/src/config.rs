@@ -1,0 +1,143 @@
+//! What an operator may set about the relay.
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+use wire::StationId;
+
+/// Everything the relay needs to know to start. The default serves on every
+/// address of the machine with a certificate of its own.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// TCP address of site, API and WebSocket. Default `[::]:8080`, IPv4 included.
+    pub http: SocketAddr,
+    /// UDP address of WebTransport; none switches it off. Default `[::]:4433`, IPv4 included.
+    pub quic: Option<SocketAddr>,
+    /// Folder for what the relay keeps: its own certificate. Default `data`.
+    pub data_dir: PathBuf,
+    /// Where the certificate comes from.
+    pub certificate: Certificate,
+    /// Stations that exist before anyone publishes, and while nobody does.
+    pub stations: Vec<Station>,
+    /// How much the relay takes on.
+    pub limits: Limits,
+    /// How long it waits for what.
+    pub timing: Timing,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let any = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+        Self {
+            http: any(8080),
+            quic: Some(any(4433)),
+            data_dir: "data".into(),
+            certificate: Certificate::default(),
+            stations: Vec::new(),
+            limits: Limits::default(),
+            timing: Timing::default(),
+        }
+    }
+}
+
+/// Where the TLS certificate comes from.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Certificate {
+    /// PEM files, read again when they change; TCP then speaks TLS too. Without
+    /// them the relay mints its own for QUIC and TCP stays plain.
+    pub files: Option<CertificateFiles>,
+    /// Names and addresses a minted certificate holds besides `localhost`,
+    /// `127.0.0.1` and `::1`. Browsers check its hash instead.
+    pub names: Vec<String>,
+}
+
+/// A certificate chain and its private key in PEM.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateFiles {
+    /// The chain, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// The private key: PKCS#8, SEC1 or PKCS#1.
+    pub key: PathBuf,
+}
+
+/// A station that is there whether or not anyone publishes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Station {
+    /// Its id.
+    pub id: StationId,
+    /// Its name for people; the id when left out.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// A sentence about it.
+    #[serde(default)]
+    pub description: String,
+}
+
+/// How much the relay takes on before it answers `overloaded`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Sessions at once. Default 10,000: about 1 GB with WebTransport.
+    pub sessions: usize,
+    /// TCP connections at once, WebSocket sessions among them. Default 12,000.
+    pub connections: usize,
+    /// QUIC handshakes at once; above half of it addresses are validated by a
+    /// retry first. Default 512.
+    pub handshakes: usize,
+    /// Stations known at once. Default 1,000.
+    pub stations: usize,
+    /// Renditions made at once: each decodes and encodes on a thread of its own,
+    /// about 1 % of a core. Default 64.
+    pub renditions: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sessions: 10_000,
+            connections: 12_000,
+            handshakes: 512,
+            stations: 1_000,
+            renditions: 64,
+        }
+    }
+}
+
+/// How long the relay waits for what.
+#[derive(Debug, Clone)]
+pub struct Timing {
+    /// From the session's start to its `hello`. Default 10 s.
+    pub hello: Duration,
+    /// The longest silence a client is asked to keep; three of it end the session. Default 10 s.
+    pub ping_interval: Duration,
+    /// How long a station stays `interrupted` before it is stopped. Default 10 s.
+    pub interruption: Duration,
+    /// How long a rendition nobody takes is still made. Default 5 s.
+    pub rendition_grace: Duration,
+    /// How long a station that was not configured is remembered off air. Default 10 min.
+    pub station_memory: Duration,
+    /// How long a transport may take to pass on one write before the session
+    /// counts as stuck. Default 10 s.
+    pub write: Duration,
+    /// The longest a shutdown takes after the sessions were told. Default 5 s.
+    pub drain: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            hello: Duration::from_secs(10),
+            ping_interval: Duration::from_secs(10),
+            interruption: Duration::from_secs(10),
+            rendition_grace: Duration::from_secs(5),
+            station_memory: Duration::from_secs(600),
+            write: Duration::from_secs(10),
+            drain: Duration::from_secs(5),
+        }
+    }
+}

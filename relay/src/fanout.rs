@@ -1,0 +1,212 @@
+//! One packet to many listeners, in one plain loop.
+//!
+//! A [`Track`] is a list of listeners that is copied when somebody joins or
+//! leaves and read without a lock when a packet passes. Nothing in
+//! [`Track::fan_out`] waits, allocates per listener or takes a lock that
+//! listeners share; what a listener cannot take now is that listener's loss.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use bytes::{BufMut, Bytes, BytesMut};
+use wire::TrackId;
+use wire::audio::{Datagram, EncodeError};
+
+use crate::metrics::Metrics;
+
+pub(crate) mod queue;
+pub(crate) mod rendition;
+
+/// One datagram as every listener of its track gets it.
+#[derive(Debug, Clone)]
+pub(crate) struct Packet {
+    /// The track it belongs to.
+    pub(crate) track: TrackId,
+    /// Microseconds one packet of the track lasts, for bounds in time.
+    pub(crate) frame_us: u32,
+    /// A zero byte, the HTTP/3 datagram prefix of session 0, and then the datagram.
+    prefixed: Bytes,
+}
+
+/// Takes packets for one listener. Implementations never wait.
+pub(crate) trait Sink: Send + Sync + 'static {
+    /// Queues a packet, displacing the oldest ones when the listener is behind.
+    fn send(&self, packet: &Packet) -> Sent;
+
+    /// Forgets what is queued: the listener turned to something else.
+    fn clear(&self) {}
+}
+
+/// What became of a packet and of those queued before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// It is on its way.
+    Queued,
+    /// It is, and so many older ones were dropped for it.
+    Displaced(u32),
+    /// It was dropped: it does not fit the path, or the listener is gone.
+    Refused,
+}
+
+/// Somebody who takes the packets of at most one track at a time.
+pub(crate) struct Listener {
+    sink: Box<dyn Sink>,
+    /// The track the listener is on, 0 for none. A packet of another track that is
+    /// still under way in a loop of another thread stops here.
+    track: AtomicU32,
+    dropped: AtomicU64,
+}
+
+/// The listeners of one series of packets.
+#[derive(Debug)]
+pub(crate) struct Track {
+    id: TrackId,
+    listeners: ArcSwap<Vec<Arc<Listener>>>,
+    metrics: Arc<Metrics>,
+}
+
+impl Packet {
+    /// Copies a datagram that was validated.
+    pub(crate) fn copy_from(track: TrackId, frame_us: u32, datagram: &[u8]) -> Self {
+        let mut bytes = BytesMut::with_capacity(1 + datagram.len());
+        bytes.put_u8(0);
+        bytes.put_slice(datagram);
+        Self {
+            track,
+            frame_us,
+            prefixed: bytes.freeze(),
+        }
+    }
+
+    /// Encodes a datagram.
+    pub(crate) fn encode(frame_us: u32, datagram: &Datagram<'_>) -> Result<Self, EncodeError> {
+        let mut bytes = Vec::with_capacity(1 + wire::audio::HEADER_BYTES_MAX + datagram.packet.len());
+        bytes.push(0);
+        datagram.encode(&mut bytes)?;
+        Ok(Self {
+            track: datagram.track,
+            frame_us,
+            prefixed: bytes.into(),
+        })
+    }
+
+    /// The datagram behind a zero byte: what a WebTransport session with id 0 sends.
+    pub(crate) fn prefixed(&self) -> &Bytes {
+        &self.prefixed
+    }
+
+    /// The datagram alone.
+    pub(crate) fn datagram(&self) -> Bytes {
+        self.prefixed.slice(1..)
+    }
+}
+
+impl Listener {
+    pub(crate) fn new(sink: Box<dyn Sink>) -> Arc<Self> {
+        Arc::new(Self {
+            sink,
+            track: AtomicU32::new(0),
+            dropped: AtomicU64::new(0),
+        })
+    }
+
+    /// Packets dropped for this listener so far.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    fn send(&self, packet: &Packet) -> Sent {
+        if self.track.load(Ordering::Acquire) != packet.track.number() {
+            return Sent::Queued;
+        }
+        let sent = self.sink.send(packet);
+        match sent {
+            Sent::Queued => {}
+            Sent::Displaced(count) => {
+                self.dropped.fetch_add(count.into(), Ordering::Relaxed);
+            }
+            Sent::Refused => {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        sent
+    }
+}
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Listener").finish_non_exhaustive()
+    }
+}
+
+impl Track {
+    pub(crate) fn new(id: TrackId, metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            listeners: ArcSwap::default(),
+            metrics,
+        })
+    }
+
+    pub(crate) fn id(&self) -> TrackId {
+        self.id
+    }
+
+    /// Gives the packet to every listener, about a microsecond each.
+    pub(crate) fn fan_out(&self, packet: &Packet) {
+        debug_assert_eq!(packet.track, self.id, "a track carries its own packets");
+        let listeners = self.listeners.load();
+        let (mut queued, mut dropped) = (0, 0);
+        for listener in listeners.iter() {
+            match listener.send(packet) {
+                Sent::Queued => queued += 1,
+                Sent::Displaced(count) => {
+                    queued += 1;
+                    dropped += u64::from(count);
+                }
+                Sent::Refused => dropped += 1,
+            }
+        }
+        self.metrics.datagrams_out.inc_by(queued);
+        if dropped > 0 {
+            self.metrics.datagrams_dropped.inc_by(dropped);
+        }
+    }
+
+    /// Starts the packets of this track for a listener who takes none.
+    pub(crate) fn attach(&self, listener: &Arc<Listener>) {
+        listener.track.store(self.id.number(), Ordering::Release);
+        self.listeners.rcu(|before| {
+            let mut after = Vec::with_capacity(before.len() + 1);
+            after.extend(before.iter().cloned());
+            after.push(Arc::clone(listener));
+            after
+        });
+    }
+
+    /// Stops them. Once this returns no packet of this track reaches the listener's sink.
+    pub(crate) fn detach(&self, listener: &Arc<Listener>) {
+        let track = &listener.track;
+        let mine = track.compare_exchange(self.id.number(), 0, Ordering::AcqRel, Ordering::Relaxed);
+        if mine.is_ok() {
+            listener.sink.clear();
+        }
+        self.listeners.rcu(|before| {
+            let others = before.iter().filter(|other| !Arc::ptr_eq(other, listener));
+            others.cloned().collect::<Vec<_>>()
+        });
+    }
+
+    /// Moves all listeners to another track, which must have none.
+    pub(crate) fn move_listeners(&self, to: &Self) {
+        let listeners = self.listeners.swap(Arc::default());
+        for listener in listeners.iter() {
+            listener.track.store(to.id.number(), Ordering::Release);
+        }
+        to.listeners.store(listeners);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! What operators watch, in Prometheus' terms.
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// Counters and gauges of one relay. Cheap to count with from any thread.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    pub(crate) sessions: Family<TransportLabel, Gauge>,
+    pub(crate) sessions_ended: Family<EndLabel, Counter>,
+    pub(crate) requests: Family<MethodLabel, Counter>,
+    pub(crate) handshake_failures: Family<TransportLabel, Counter>,
+    pub(crate) datagrams_in: Counter,
+    pub(crate) datagrams_out: Counter,
+    pub(crate) datagrams_dropped: Counter,
+    pub(crate) datagrams_rejected: Family<RejectLabel, Counter>,
+    pub(crate) control_overflows: Counter,
+    pub(crate) renditions_active: Gauge,
+    pub(crate) rendition_overflows: Counter,
+}
+
+/// Which transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct TransportLabel {
+    pub(crate) transport: Transport,
+}
+
+/// A session's transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[allow(non_camel_case_types, reason = "label values are the variants' names")]
+pub(crate) enum Transport {
+    webtransport,
+    websocket,
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct EndLabel {
+    pub(crate) code: String,
+}
+
+/// A known method, or `other`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct MethodLabel {
+    pub(crate) method: &'static str,
+}
+
+/// Why a datagram was dropped on its way in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct RejectLabel {
+    pub(crate) reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StationLabel {
+    station: String,
+}
+
+impl Metrics {
+    /// The text Prometheus scrapes. `listeners` are the stations known now.
+    pub(crate) fn encode(&self, listeners: impl Iterator<Item = (String, u64)>) -> String {
+        let mut registry = Registry::with_prefix("skywave");
+        let by_station = Family::<StationLabel, Gauge>::default();
+        for (station, count) in listeners {
+            let gauge = by_station.get_or_create(&StationLabel { station });
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        registry.register("listeners", "Listeners of each station", by_station);
+        self.register(&mut registry);
+        let mut text = String::new();
+        encode(&mut text, &registry).expect("a String takes whatever is written");
+        text
+    }
+
+    fn register(&self, to: &mut Registry) {
+        to.register("sessions", "Sessions open now", self.sessions.clone());
+        to.register("sessions_ended", "Sessions ended, by close code", self.sessions_ended.clone());
+        to.register("requests", "Requests of sessions", self.requests.clone());
+        to.register(
+            "handshake_failures",
+            "Connections that never became a session",
+            self.handshake_failures.clone(),
+        );
+        to.register("datagrams_in", "Audio datagrams taken from sources", self.datagrams_in.clone());
+        to.register("datagrams_out", "Audio datagrams queued for listeners", self.datagrams_out.clone());
+        to.register(
+            "datagrams_dropped",
+            "Audio datagrams dropped for listeners that are behind",
+            self.datagrams_dropped.clone(),
+        );
+        to.register(
+            "datagrams_rejected",
+            "Datagrams from sessions that were not passed on",
+            self.datagrams_rejected.clone(),
+        );
+        to.register(
+            "control_overflows",
+            "Sessions whose control queue ran over",
+            self.control_overflows.clone(),
+        );
+        to.register("renditions_active", "Renditions made now", self.renditions_active.clone());
+        to.register(
+            "rendition_overflows",
+            "Source packets dropped before a transcoder",
+            self.rendition_overflows.clone(),
+        );
+    }
+}
+
+impl TransportLabel {
+    pub(crate) const WEBTRANSPORT: Self = Self {
+        transport: Transport::webtransport,
+    };
+    pub(crate) const WEBSOCKET: Self = Self {
+        transport: Transport::websocket,
+    };
+}

@@ -1,0 +1,3 @@
+//! Stations.
+mod local;
+pub use local::{LocalSource, Publication, PublishEnded};
