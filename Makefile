@@ -1,0 +1,79 @@
+# The commands of this project: `make` lists them.
+#
+#   make run PROFILE=release            the optimised build
+#   make run SERVE_ARGS="--http ..."    other arguments for `skywave serve`
+#   make test CARGO_TEST_ARGS="-p wire" part of the Rust tests
+
+CARGO ?= cargo
+PROFILE ?= dev
+SERVE_ARGS ?= --demo
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+BINARY := $(TARGET_DIR)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))/skywave
+export CARGO
+
+SITE := web-demo/app/dist/index.html
+WASM := $(TARGET_DIR)/wasm32-unknown-unknown/release/skywave_worklet.wasm
+SITE_SOURCES = $(shell find web-demo -name node_modules -prune -o -name dist -prune \
+	-o -path web-demo/e2e -prune -o -type f -print)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-build setup-lint web worklet build run test bench lint lint-rust lint-web fmt
+
+help: ## List the commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: ## Install what building and testing need and this machine lacks
+	@scripts/setup.sh test
+
+setup-build:
+	@scripts/setup.sh build
+
+setup-lint:
+	@scripts/setup.sh lint
+
+# The receiver for the browser. Cargo decides whether there is anything to do.
+worklet: setup-build
+	$(CARGO) build -p skywave-worklet --release --target wasm32-unknown-unknown
+
+# The empty recipe makes `make` look at the file again instead of taking it for new.
+$(WASM): worklet ;
+
+$(SITE): $(WASM) $(SITE_SOURCES)
+	npm --prefix web-demo run build
+	@touch $@
+
+# The binary embeds the site, so the site is always built first.
+web: $(SITE)
+
+build: web
+	$(CARGO) build --profile $(PROFILE)
+
+run: build ## Build everything and put a demo station on air at http://localhost:8080
+	$(BINARY) serve $(SERVE_ARGS)
+
+test: setup web ## Run every test: Rust, TypeScript, whole system, browsers
+	@scripts/test.sh
+
+bench: setup-build ## Run the benchmarks
+	$(CARGO) bench --benches
+
+lint: setup-lint lint-rust lint-web ## Check format, lints, docs and licences
+
+lint-rust:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy -p skywave-worklet --target wasm32-unknown-unknown -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check; \
+	else echo "lint: cargo-deny is not installed, licences and advisories go unchecked (cargo install cargo-deny)"; fi
+
+lint-web:
+	npm --prefix web-demo run format:check
+	npm --prefix web-demo run lint
+	npm --prefix web-demo run typecheck
+	npm --prefix web-demo/e2e run lint
+	npm --prefix web-demo/e2e run typecheck
+
+fmt: setup-build ## Format everything
+	$(CARGO) fmt --all
+	npm --prefix web-demo run format
