@@ -1,0 +1,149 @@
+import { writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { tone, wav } from './audio.ts';
+import { freeTcpPort, freeUdpPort, openBlackHole, type BlackHole } from './net.ts';
+import { Child, until } from './process.ts';
+
+/** The binary under test: `SKYWAVE_BIN`, or what `cargo build` leaves. */
+export const SKYWAVE = resolve(
+  process.env.SKYWAVE_BIN ??
+    join(import.meta.dirname, '..', '..', '..', 'target', 'debug', 'skywave'),
+);
+
+/** The tone that test stations play: 440 Hz, the right channel half as loud as the left. */
+export const TONE = { hz: 440, left: 0.5, right: 0.25 } as const;
+
+/** How a relay is started. */
+export interface ServerOptions {
+  /**
+   * Lets no UDP through, as a firewall that drops it: the relay's QUIC socket is bound to
+   * another loopback address, and the address told to clients swallows what they send.
+   */
+  udpBlocked?: boolean;
+  /** Further arguments of `skywave serve`. */
+  args?: readonly string[];
+}
+
+/** A real relay on ports and in a data folder of its own. */
+export class Server {
+  /** Where the site is, without a slash at the end. */
+  readonly url: string;
+  /** The UDP port, shut when `udpBlocked`. */
+  readonly hole: BlackHole | undefined;
+  #args: readonly string[];
+  #dir: string;
+  #process: Child;
+  #publishers: Child[] = [];
+
+  private constructor(url: string, dir: string, args: readonly string[], hole?: BlackHole) {
+    this.url = url;
+    this.hole = hole;
+    this.#dir = dir;
+    this.#args = args;
+    this.#process = this.#spawn();
+  }
+
+  /** Starts a relay and waits until it is healthy. */
+  static async start(options: ServerOptions = {}): Promise<Server> {
+    const dir = await mkdtemp(join(tmpdir(), 'skywave-e2e-'));
+    const http = `127.0.0.1:${await freeTcpPort()}`;
+    const hole = options.udpBlocked === true ? await openBlackHole('127.0.0.1') : undefined;
+    const quic = hole ? `127.0.0.2:${hole.port}` : `127.0.0.1:${await freeUdpPort()}`;
+    const data = join(dir, 'data');
+    const args = ['serve', '--http', http, '--quic', quic, '--data-dir', data];
+    const server = new Server(`http://${http}`, dir, [...args, ...(options.args ?? [])], hole);
+    try {
+      await server.healthy();
+    } catch (error) {
+      await server.close();
+      throw error;
+    }
+    return server;
+  }
+
+  /** What the relay printed, for failure messages. */
+  get output(): string {
+    return this.#process.output;
+  }
+
+  #spawn(): Child {
+    return Child.start({ command: SKYWAVE, args: this.#args });
+  }
+
+  /** Waits until `/healthz` answers. */
+  async healthy(): Promise<void> {
+    await until('the relay is healthy', 30_000, async () => {
+      if (this.#process.code !== undefined) {
+        throw new Error(`skywave serve ended with ${this.#process.code}:\n${this.output}`);
+      }
+      const answer = await fetch(`${this.url}/healthz`, {
+        signal: AbortSignal.timeout(2_000),
+      }).catch(() => undefined);
+      return answer?.ok;
+    });
+  }
+
+  /** Ends the relay without a word, as a crash does. */
+  async kill(): Promise<void> {
+    await this.#process.stop('SIGKILL');
+  }
+
+  /** Starts it again after `kill`, on the same ports and data. */
+  async restart(): Promise<void> {
+    await this.#process.stop('SIGKILL');
+    this.#process = this.#spawn();
+    await this.healthy();
+  }
+
+  /** Mints a token that may publish the station. */
+  async token(station: string): Promise<string> {
+    const out = await Child.run({
+      command: SKYWAVE,
+      args: ['token', '--sub', 'e2e', '--publish', station, '--data-dir', join(this.#dir, 'data')],
+      quiet: true,
+    });
+    return out.trim();
+  }
+
+  /** Puts the test tone on a station, from a WAV file on a loop, and waits until it is live. */
+  async publishTone(station: string, title = 'Concert pitch'): Promise<Child> {
+    const file = join(this.#dir, 'tone.wav');
+    // Whole periods of the tone: where the file begins again there is no leap.
+    const seconds = 10;
+    writeFileSync(
+      file,
+      wav([tone(TONE.hz, TONE.left, seconds), tone(TONE.hz, TONE.right, seconds)]),
+    );
+    const token = await this.token(station);
+    const args = ['publish', '--server', this.url, '--station', station, '--bitrate', '128k'];
+    const publisher = Child.start({
+      command: SKYWAVE,
+      args: [...args, '--title', title, '--token', token, '--loop', file],
+    });
+    this.#publishers.push(publisher);
+    await this.live(station, publisher);
+    return publisher;
+  }
+
+  /** Waits until a station is on air. */
+  async live(station: string, publisher?: Child): Promise<void> {
+    await until(`station ${station} is live`, 30_000, async () => {
+      if (publisher?.code !== undefined) {
+        throw new Error(`skywave publish ended with ${publisher.code}:\n${publisher.output}`);
+      }
+      const answer = await fetch(`${this.url}/api/v1/stations/${station}`).catch(() => undefined);
+      if (answer?.ok !== true) return false;
+      return ((await answer.json()) as { state?: string }).state === 'live';
+    });
+  }
+
+  /** Ends everything and removes the data. */
+  async close(): Promise<void> {
+    for (const publisher of this.#publishers) await publisher.stop();
+    await this.#process.stop();
+    await this.hole?.close();
+    await rm(this.#dir, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { analyseTone, tone, wav } from '../harness/audio.ts';
+
+const RATE = 48_000;
+
+/** Small deterministic noise, so that a failure repeats. */
+function noise(length: number, amplitude: number): Float32Array {
+  let state = 1;
+  return Float32Array.from({ length }, () => {
+    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
+    return amplitude * (state / 2 ** 30 - 1);
+  });
+}
+
+test('a clean tone has a high ratio and no gap', () => {
+  const report = analyseTone(tone(440, 0.5, 3), RATE, 440);
+  assert.ok(report.snrDb > 90, `${report.snrDb}`);
+  assert.ok(Math.abs(report.amplitude - 0.5) < 1e-4);
+  assert.deepEqual(report.gaps, []);
+});
+
+test('the ratio is the one that was mixed', () => {
+  const samples = tone(440, 0.5, 3);
+  const added = noise(samples.length, 0.05);
+  const power = added.reduce((sum, x) => sum + x * x, 0) / added.length;
+  const wanted = 10 * Math.log10(0.125 / power);
+  const report = analyseTone(
+    samples.map((x, i) => x + (added[i] ?? 0)),
+    RATE,
+    440,
+  );
+  assert.ok(Math.abs(report.snrDb - wanted) < 0.2, `${report.snrDb}, mixed at ${wanted}`);
+});
+
+test('a clock that is 300 parts per million off is no noise', () => {
+  const report = analyseTone(tone(440 * 1.0003, 0.5, 5), RATE, 440);
+  assert.ok(report.snrDb > 60, `${report.snrDb}`);
+  assert.ok(Math.abs(report.hz - 440.132) < 0.001, `${report.hz}`);
+  assert.deepEqual(report.gaps, []);
+});
+
+test('twenty silent milliseconds are a gap, where they are', () => {
+  const samples = tone(440, 0.5, 3);
+  samples.fill(0, RATE, RATE + RATE / 50);
+  const { gaps, snrDb } = analyseTone(samples, RATE, 440);
+  assert.deepEqual(
+    gaps.map((gap) => gap.kind),
+    ['silence', 'silence'],
+  );
+  assert.equal(gaps[0]?.at, 1);
+  assert.ok(snrDb < 30);
+});
+
+test('a packet left out is a leap, even when nothing falls silent', () => {
+  const whole = tone(440, 0.5, 3);
+  const cut = new Float32Array(whole.length - 960);
+  cut.set(whole.subarray(0, RATE));
+  cut.set(whole.subarray(RATE + 960), RATE);
+  const { gaps } = analyseTone(cut, RATE, 440);
+  assert.deepEqual(gaps, [{ at: 1, kind: 'leap' }]);
+});
+
+test('silence and a wrong tone are far below any bar', () => {
+  assert.ok(analyseTone(new Float32Array(RATE), RATE, 440).snrDb < 0);
+  assert.ok(analyseTone(tone(523, 0.5, 1), RATE, 440).snrDb < 0);
+});
+
+test('a WAV file holds header and samples of both channels', () => {
+  const file = wav([tone(440, 0.5, 0.1), tone(440, 0.25, 0.1)]);
+  assert.equal(file.length, 44 + 4_800 * 4);
+  assert.equal(file.toString('latin1', 0, 4), 'RIFF');
+  assert.equal(file.readUInt16LE(22), 2);
+  assert.equal(
+    file.readInt16LE(44 + 27 * 4),
+    Math.round(0.5 * 32_767 * Math.sin((2 * Math.PI * 440 * 27) / RATE)),
+  );
+});
