@@ -1,0 +1,128 @@
+/**
+ * Every message between the threads: the page, the worker that holds the session, and the
+ * audio worklet. Plain data only, as it is cloned on the way.
+ */
+import type { ClockEstimate } from './clock.ts';
+import type { ErrorObject, Push } from './wire/control.ts';
+import type { Json, JsonObject } from './wire/json.ts';
+import type { Station, Track } from './wire/objects.ts';
+import type { TransportChoice, TransportKind } from './transport/transport.ts';
+
+/** How to reach and greet the server. */
+export interface OpenMessage {
+  readonly type: 'open';
+  readonly server: string;
+  readonly choice: TransportChoice;
+  readonly token?: string;
+  readonly client: { readonly name: string; readonly version: string };
+  readonly remembered?: TransportKind;
+}
+
+/** From the page to the worker. */
+export type ToWorker =
+  | OpenMessage
+  /** Where audio goes from now on; the port is transferred. */
+  | { readonly type: 'audio'; readonly port: MessagePort }
+  | { readonly type: 'listen'; readonly station: string; readonly rendition?: string }
+  | { readonly type: 'unlisten' }
+  | { readonly type: 'subscribe'; readonly channel: string }
+  | { readonly type: 'unsubscribe'; readonly channel: string }
+  | {
+      readonly type: 'request';
+      readonly key: number;
+      readonly method: string;
+      readonly params: JsonObject;
+      readonly timeoutMs: number;
+    }
+  /** Answers `token_needed`; without a token there is none to be had. */
+  | { readonly type: 'token'; readonly token?: string }
+  | { readonly type: 'datagram'; readonly bytes: Uint8Array<ArrayBuffer> }
+  /** The page was woken or the network came back: see to the connection now. */
+  | { readonly type: 'wake'; readonly networkChanged: boolean }
+  | { readonly type: 'close' };
+
+/** How far the session is. */
+export type SessionPhase = 'connecting' | 'connected' | 'reconnecting' | 'closed';
+
+/** The user a token named. */
+export interface User {
+  /** Who, as the token's issuer names them. */
+  readonly sub: string;
+  /** A name for people. */
+  readonly name?: string;
+  /** When the token runs out, in milliseconds since the Unix epoch. */
+  readonly expiresAt?: number;
+}
+
+/** The state of a session. */
+export interface SessionStatus {
+  /** How far it is. */
+  readonly phase: SessionPhase;
+  /** What carries it while connected. */
+  readonly transport?: TransportKind;
+  /** The relay's name for it while connected. */
+  readonly sessionId?: string;
+  /** Whom its token names; absent when anonymous. */
+  readonly user?: User;
+  /** Why it is not connected. */
+  readonly error?: ErrorObject;
+  /** When the next try is due, in milliseconds since the Unix epoch. */
+  readonly retryAt?: number;
+  /** What is known of the server's clock. */
+  readonly clock?: ClockEstimate;
+}
+
+/** What the session listens to. */
+export interface Listening {
+  /** The station asked for. */
+  readonly station: string;
+  /** The rendition asked for. */
+  readonly rendition?: string;
+  /** Whether the relay has been asked, has agreed, or has refused. */
+  readonly phase: 'asking' | 'listening' | 'refused';
+  /** The station as it was when the relay agreed. */
+  readonly info?: Station;
+  /** What flows; absent while the station is offline or the rendition not flowing yet. */
+  readonly track?: Track;
+  /** Why the relay refused. It is asked again when that may help. */
+  readonly error?: ErrorObject;
+}
+
+/** News of a subscribed channel. */
+export type ChannelUpdate =
+  /** Replaces what was known. */
+  | { readonly type: 'state'; readonly state: Json }
+  /** One push, in order and once. */
+  | { readonly type: 'push'; readonly push: Push }
+  /** The relay refused the subscription. */
+  | { readonly type: 'refused'; readonly error: ErrorObject };
+
+/** From the worker to the page. */
+export type FromWorker =
+  /** Every two seconds, so that a dead worker is noticed. */
+  | { readonly type: 'alive' }
+  | { readonly type: 'status'; readonly status: SessionStatus }
+  | { readonly type: 'listening'; readonly listening: Listening | null }
+  | { readonly type: 'channel'; readonly channel: string; readonly update: ChannelUpdate }
+  /** A push about the station listened to. */
+  | { readonly type: 'station'; readonly station: string; readonly push: Push }
+  | {
+      readonly type: 'answer';
+      readonly key: number;
+      readonly result?: JsonObject;
+      readonly error?: ErrorObject;
+    }
+  | { readonly type: 'token_needed' }
+  /** Remember this transport, or forget the one remembered. */
+  | { readonly type: 'winner'; readonly winner?: TransportKind };
+
+/** Period of `alive`, in milliseconds. */
+export const ALIVE_MS = 2_000;
+
+/** From the worker straight to the worklet: raw datagrams, and what they belong to. */
+export type ToWorkletAudio =
+  | ArrayBuffer
+  /** Datagrams of this track follow; null when nothing is to be heard. */
+  | { readonly type: 'track'; readonly track: Track | null }
+  /** Server clock minus `Date.now()`, in milliseconds. */
+  | { readonly type: 'clock'; readonly offsetMs: number };

@@ -1,0 +1,413 @@
+/**
+ * The session across connections: dials, keeps what the page wants (channels, a station,
+ * a valid token), and comes back whenever a connection ends. Runs in the worker; knows no
+ * browser, so that its tests run under Node in virtual time.
+ */
+import { afterwards } from '../wire/ends.ts';
+import { backoffMs } from '../backoff.ts';
+import { ChannelTable } from './channels.ts';
+import { failure, messageOf, SkywaveError } from '../errors.ts';
+import { Listener } from './listener.ts';
+import { LiveSession, parseUser, type SessionEnd, type Welcome } from './live.ts';
+import { sleep, type Timer, type Timers } from '../timers.ts';
+import type { AudioSink } from './listening.ts';
+import type { ClockEstimate } from '../clock.ts';
+import type { ErrorObject, Push } from '../wire/control.ts';
+import type { FromWorker, OpenMessage, SessionStatus, ToWorker } from '../messages.ts';
+import type { Transport, TransportChoice, TransportKind } from '../transport/transport.ts';
+
+/** What the session needs from where it runs. */
+export interface Surroundings {
+  /** Clocks and timers. */
+  readonly timers: Timers;
+  /** Uniform in [0, 1). */
+  random(): number;
+  /** Finds and connects to the server; must reject when `signal` aborts. */
+  dial(request: DialRequest, signal: AbortSignal): Promise<Transport>;
+  /** Tells the page. */
+  post(message: FromWorker): void;
+  /** Takes the audio. */
+  readonly sink: AudioSink & { clock(offsetMs: number): void };
+}
+
+/** Whom to dial and how. */
+export interface DialRequest {
+  readonly server: string;
+  readonly choice: TransportChoice;
+  readonly remembered: TransportKind | undefined;
+}
+
+// A session that lived this long was a good one: the next wait starts small again.
+const PROVEN_MS = 10_000;
+const FLOODING_WAIT_MS = 30_000;
+const TOKEN_WAIT_MS = 30_000;
+// Ask for the next token this long before the old one runs out, if it lives that long.
+const TOKEN_MARGIN_MS = 60_000;
+const SUBSCRIBE_MS_MAX = 10_000;
+const TICK_MS = 500;
+// Timers that slept this long mean that the machine did.
+const SLEPT_MS = 5_000;
+
+/** See the file's head. */
+export class SessionCore {
+  readonly #around: Surroundings;
+  readonly #open: OpenMessage;
+  readonly #channels = new ChannelTable();
+  readonly #listener: Listener;
+  readonly #closing = new AbortController();
+  #live: LiveSession | undefined;
+  #welcome: Welcome | undefined;
+  #clock: ClockEstimate | undefined;
+  #token: string | undefined;
+  #remembered: TransportKind | undefined;
+  #attempt = 0;
+  #pause = new AbortController();
+  #tokenTimer: Timer | undefined;
+  #tokenWaiter: ((token: string | undefined) => void) | undefined;
+  #resubscribing = new Set<string>();
+
+  /** @param open how to reach and greet the server; call {@link run} to begin. */
+  constructor(open: OpenMessage, around: Surroundings) {
+    this.#open = open;
+    this.#around = around;
+    this.#token = open.token;
+    this.#remembered = open.remembered;
+    this.#listener = new Listener(around.timers, around.sink, (listening) => {
+      around.post({ type: 'listening', listening });
+    });
+  }
+
+  /** Connects and reconnects until it is closed or the relay asks it to stay away. */
+  async run(): Promise<void> {
+    this.#status({ phase: 'connecting' });
+    this.#tick(this.#around.timers.wallClock());
+    while (!this.#isClosed()) {
+      const end = await this.#runOnce();
+      if (this.#isClosed() || !(await this.#prepareNext(end))) return;
+    }
+  }
+
+  /** Takes a message from the page. */
+  handle(message: Exclude<ToWorker, { type: 'open' | 'audio' }>): void {
+    switch (message.type) {
+      case 'listen':
+        this.#listener.listen(message.station, message.rendition);
+        break;
+      case 'unlisten':
+        this.#listener.unlisten();
+        break;
+      case 'subscribe':
+        this.#channels.add(message.channel);
+        void this.#subscribe(message.channel);
+        break;
+      case 'unsubscribe':
+        this.#channels.delete(message.channel);
+        this.#forget('unsubscribe', { channel: message.channel });
+        break;
+      case 'request':
+        void this.#answer(message);
+        break;
+      case 'token':
+        this.#handleToken(message.token);
+        break;
+      case 'datagram':
+        this.#live?.sendDatagram(message.bytes);
+        break;
+      case 'wake':
+        this.#wake(message.networkChanged);
+        break;
+      case 'close':
+        this.#close();
+        break;
+    }
+  }
+
+  // One connection
+
+  async #runOnce(): Promise<SessionEnd> {
+    const { dial } = this.#around;
+    let transport: Transport;
+    try {
+      const { server, choice } = this.#open;
+      transport = await dial(
+        { server, choice, remembered: this.#remembered },
+        this.#closing.signal,
+      );
+    } catch (error) {
+      const final = error instanceof SkywaveError && !error.temporary;
+      const code = error instanceof SkywaveError ? error.code : 'unreachable';
+      return { code, reason: messageOf(error), final };
+    }
+    if (this.#isClosed()) {
+      transport.close(0, 'closed');
+      return { code: 'closed', reason: 'closed' };
+    }
+    this.#remember(transport.kind);
+    return this.#serve(transport);
+  }
+
+  #serve(transport: Transport): Promise<SessionEnd> {
+    return new Promise((resolve) => {
+      const greeting = {
+        token: this.#token,
+        client: this.#open.client,
+        subscriptions: this.#channels.all(),
+      };
+      const live = new LiveSession(transport, greeting, this.#around.timers, {
+        onWelcome: (welcome) => {
+          this.#handleWelcome(live, welcome);
+        },
+        onPush: (push) => {
+          this.#handlePush(push);
+        },
+        onDatagram: (bytes) => {
+          this.#listener.handleDatagram(bytes);
+        },
+        onClock: (clock) => {
+          this.#handleClock(live, clock);
+        },
+        onEnd: (end) => {
+          this.#handleEnd(live, end);
+          resolve(end);
+        },
+      });
+      this.#live = live;
+      // Right behind `hello`, without waiting for its reply: one round trip less to sound.
+      this.#listener.attach(live);
+    });
+  }
+
+  #handleWelcome(live: LiveSession, welcome: Welcome): void {
+    this.#welcome = welcome;
+    const { subscriptions, user } = welcome;
+    for (const subscribed of subscriptions) this.#tellSubscribed(subscribed);
+    this.#watchToken(user?.expiresAt);
+    this.#status({ phase: 'connected', ...connected(live, welcome, this.#clock) });
+    // Channels that the page asked for while `hello` was on its way.
+    const greeted = new Set(subscriptions.map((subscribed) => subscribed.channel));
+    for (const { channel } of this.#channels.all()) {
+      if (typeof channel === 'string' && !greeted.has(channel)) void this.#subscribe(channel);
+    }
+  }
+
+  #handleClock(live: LiveSession, clock: ClockEstimate): void {
+    this.#clock = clock;
+    this.#around.sink.clock(clock.offsetMs);
+    if (this.#welcome) {
+      this.#status({ phase: 'connected', ...connected(live, this.#welcome, clock) });
+    }
+  }
+
+  #handlePush(push: Push): void {
+    if (push.channel.startsWith('station:')) {
+      const station = push.channel.slice('station:'.length);
+      if (this.#listener.handlePush(station, push)) {
+        this.#around.post({ type: 'station', station, push });
+      }
+      return;
+    }
+    const verdict = this.#channels.handlePush(push);
+    if (verdict === 'deliver') {
+      const update = { type: 'push', push } as const;
+      this.#around.post({ type: 'channel', channel: push.channel, update });
+      this.#listener.handleStationNews(push);
+    } else if (verdict === 'gap') void this.#subscribe(push.channel);
+  }
+
+  #handleEnd(live: LiveSession, end: SessionEnd): void {
+    this.#live = undefined;
+    this.#welcome = undefined;
+    this.#tokenTimer?.cancel();
+    const proven = this.#around.timers.now() - live.startedAt >= PROVEN_MS;
+    if (proven) this.#attempt = 0;
+    // UDP that carries the handshake and not the sound: a tunnel with a small MTU does that.
+    if (end.code === 'no_audio' && !this.#listener.heard) {
+      this.#remember(live.transport === 'webtransport' ? 'websocket' : undefined);
+    }
+    this.#listener.detach();
+  }
+
+  // Between connections
+
+  /** Waits for the next try; `false` when there is none. */
+  async #prepareNext(end: SessionEnd): Promise<boolean> {
+    const error = { code: end.code, message: end.reason, temporary: true };
+    const next = end.final ? 'stop' : afterwards(end.code);
+    if (next === 'stop') return this.#stop(error);
+    if (next === 'new_token' && !(await this.#renewToken())) return this.#stop(error);
+    const waitMs = this.#waitMs(end);
+    this.#attempt++;
+    const retryAt = this.#around.timers.wallClock() + waitMs;
+    this.#status({ phase: 'reconnecting', error, retryAt });
+    this.#pause = new AbortController();
+    await sleep(this.#around.timers, waitMs, this.#pause.signal);
+    return !this.#isClosed();
+  }
+
+  #waitMs({ code, reconnectAfterMs }: SessionEnd): number {
+    const jitterMs = backoffMs(this.#attempt, this.#around.random());
+    if (reconnectAfterMs !== undefined) return reconnectAfterMs;
+    return code === 'flooding' ? FLOODING_WAIT_MS + jitterMs : jitterMs;
+  }
+
+  #stop(error: ErrorObject): false {
+    this.#closing.abort();
+    this.#listener.unlisten();
+    this.#status({ phase: 'closed', error: { ...error, temporary: false } });
+    return false;
+  }
+
+  #close(): void {
+    if (this.#isClosed()) return;
+    this.#closing.abort();
+    this.#pause.abort();
+    this.#tokenTimer?.cancel();
+    this.#handleToken(undefined);
+    this.#listener.unlisten();
+    this.#live?.end({ code: 'closed', reason: 'closed' });
+    this.#status({ phase: 'closed' });
+  }
+
+  #wake(networkChanged: boolean): void {
+    if (networkChanged && this.#open.choice === 'auto') this.#remember(undefined);
+    this.#attempt = 0;
+    this.#pause.abort();
+    this.#live?.probe();
+  }
+
+  // Runs all the time: the watchdog for sound, and for machines that slept.
+  #tick(lastMs: number): void {
+    if (this.#isClosed()) return;
+    const nowMs = this.#around.timers.wallClock();
+    if (nowMs - lastMs > SLEPT_MS) this.#wake(false);
+    else if (this.#listener.isSilent()) {
+      this.#live?.end({ code: 'no_audio', reason: 'no sound came for three seconds' });
+    }
+    this.#around.timers.after(TICK_MS, () => {
+      this.#tick(nowMs);
+    });
+  }
+
+  #remember(winner: TransportKind | undefined): void {
+    if (this.#open.choice !== 'auto' || this.#remembered === winner) return;
+    this.#remembered = winner;
+    this.#around.post({ type: 'winner', ...(winner === undefined ? {} : { winner }) });
+  }
+
+  #isClosed(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
+  #status(status: SessionStatus): void {
+    this.#around.post({ type: 'status', status });
+  }
+
+  // Requests
+
+  async #subscribe(channel: string): Promise<void> {
+    // While connecting `hello` brings it; while one is on its way its reply brings it.
+    if (!this.#live || !this.#welcome || this.#resubscribing.has(channel)) return;
+    this.#resubscribing.add(channel);
+    try {
+      const params = this.#channels.params(channel);
+      this.#tellSubscribed(await this.#live.request('subscribe', params, SUBSCRIBE_MS_MAX));
+    } catch (error) {
+      if (!(error instanceof SkywaveError)) throw error;
+      // Without a connection the next `hello` asks again.
+      if (error.temporary) return;
+      this.#channels.delete(channel);
+      const update = { type: 'refused', error: error.toObject() } as const;
+      this.#around.post({ type: 'channel', channel, update });
+    } finally {
+      this.#resubscribing.delete(channel);
+    }
+  }
+
+  #tellSubscribed(subscribed: Parameters<ChannelTable['handleSubscribed']>[0]): void {
+    const { channel, updates } = this.#channels.handleSubscribed(subscribed);
+    for (const update of updates) this.#around.post({ type: 'channel', channel, update });
+  }
+
+  #forget(method: string, params: { channel: string }): void {
+    // Whether it was ever subscribed does not matter any more.
+    this.#live?.request(method, params, SUBSCRIBE_MS_MAX).catch(() => undefined);
+  }
+
+  async #answer({ key, method, params, timeoutMs }: ToWorker & { type: 'request' }): Promise<void> {
+    const { post } = this.#around;
+    try {
+      if (!this.#live) throw failure('disconnected', 'there is no connection', true);
+      const result = await this.#live.request(method, params, timeoutMs);
+      post({ type: 'answer', key, result });
+    } catch (error) {
+      const refused = error instanceof SkywaveError ? error : failure('internal', messageOf(error));
+      post({ type: 'answer', key, error: refused.toObject() });
+    }
+  }
+
+  // Tokens
+
+  #watchToken(expiresAt: number | undefined): void {
+    this.#tokenTimer?.cancel();
+    if (expiresAt === undefined) return;
+    const serverNow = this.#around.timers.wallClock() + (this.#clock?.offsetMs ?? 0);
+    const leftMs = Math.max(0, expiresAt - serverNow);
+    const waitMs = Math.max(leftMs - TOKEN_MARGIN_MS, leftMs / 2);
+    // Browsers hold timers in 31 bits; a token good for weeks needs no earlier look.
+    this.#tokenTimer = this.#around.timers.after(Math.min(waitMs, 2 ** 31 - 1), () => {
+      this.#around.post({ type: 'token_needed' });
+    });
+  }
+
+  #renewToken(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const giveUp = this.#around.timers.after(TOKEN_WAIT_MS, () => {
+        this.#handleToken(undefined);
+      });
+      this.#tokenWaiter = (token) => {
+        giveUp.cancel();
+        // The same token again would be refused again.
+        const fresh = token !== undefined && token !== this.#token;
+        if (fresh) this.#token = token;
+        resolve(fresh);
+      };
+      this.#around.post({ type: 'token_needed' });
+    });
+  }
+
+  #handleToken(token: string | undefined): void {
+    const waiter = this.#tokenWaiter;
+    this.#tokenWaiter = undefined;
+    if (waiter) waiter(token);
+    else if (token !== undefined) void this.#authenticate(token);
+  }
+
+  async #authenticate(token: string): Promise<void> {
+    this.#token = token;
+    try {
+      const result = await this.#live?.request('authenticate', { token }, SUBSCRIBE_MS_MAX);
+      if (!result || !this.#live || !this.#welcome) return;
+      this.#welcome = { ...this.#welcome, user: parseUser(result) };
+      this.#watchToken(this.#welcome.user?.expiresAt);
+      this.#status({
+        phase: 'connected',
+        ...connected(this.#live, this.#welcome, this.#clock),
+      });
+    } catch {
+      // The session then ends with `token_expired`, which asks for another.
+    }
+  }
+}
+
+function connected(
+  live: LiveSession,
+  { sessionId, user }: Welcome,
+  clock: ClockEstimate | undefined,
+): Omit<SessionStatus, 'phase'> {
+  return {
+    transport: live.transport,
+    sessionId,
+    ...(user === undefined ? {} : { user }),
+    ...(clock === undefined ? {} : { clock }),
+  };
+}
