@@ -1,3 +1,43 @@
-//! Sans-IO audio: Opus, input decoding, packetizer, receiver.
+//! Sans-IO audio: everything between samples and Opus packets, and nothing about sockets.
+//!
+//! # Contract
+//!
+//! No module here opens a socket, starts a task or reads a clock. Time comes in as a
+//! [`Duration`](std::time::Duration) since an epoch of the caller's choice (any monotonic
+//! clock; the same one for all calls to one value), bytes and samples come in and go out as
+//! arguments. [`input`] is the one module that blocks: it reads from the reader it is given.
+//!
+//! Media time is counted in samples at [`SAMPLE_RATE`], whatever the channels, as `u64`.
+//! Sound is `f32`, nominally -1 to 1, interleaved unless said otherwise.
+//!
+//! # Features
+//!
+//! - `native` (default): libopus, input decoding, resampling of inputs.
+//! - `ropus`: the pure-Rust Opus decoder. Without `native` it is what the receiver uses, and
+//!   the crate builds for `wasm32-unknown-unknown`.
+//! - `testing`: [`testing`], a seeded link model in virtual time.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+
+pub mod decoder;
+#[cfg(feature = "native")]
+pub mod encoder;
+#[cfg(feature = "native")]
+pub mod input;
+pub mod measure;
+pub mod ogg;
+pub mod pacer;
+#[cfg(feature = "native")]
+pub mod packetizer;
+pub mod receiver;
+pub mod synth;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod toc;
+#[cfg(feature = "native")]
+pub mod transcoder;
+pub mod wav;
+
+mod packet;
+
+pub use packet::{EncodedPacket, MediaClock, PAYLOAD_BYTES_MAX, Packet, SAMPLE_RATE};

@@ -1,0 +1,229 @@
+//! The receiver's way out: decides what sounds next.
+
+use std::time::Duration;
+
+use super::pcm::Source;
+use super::slots::{Content, SLOTS};
+use super::{Event, Receiver, State};
+use crate::SAMPLE_RATE;
+use crate::decoder::CONCEAL_STEP;
+
+/// Silence is made in pieces of 2.5 ms, so that play-out begins on time.
+const SILENCE_STEP: usize = 120;
+
+/// Concealment while waiting for a late packet is made in pieces of at most 10 ms: the less
+/// was made up when it comes, the less the delay grows.
+const DRY_STEP: usize = 480;
+
+/// Concealment of what is known to be missing: at most 60 ms at once, so that a packet which
+/// comes meanwhile still finds its place.
+const LOST_STEP: u64 = 2880;
+
+fn ms(samples: u64) -> f64 {
+    samples as f64 * 1e3 / f64::from(SAMPLE_RATE)
+}
+
+impl Receiver {
+    /// Fills `out` with interleaved stereo at the output rate, of any length from one sample
+    /// pair up; an odd last value is set to 0. `now` is when the first sample leaves.
+    ///
+    /// Costs one packet's decoding per packet's duration and does not allocate.
+    pub fn pull(&mut self, now: Duration, out: &mut [f32]) {
+        let mut filled = 0;
+        while out.len() - filled >= 2 {
+            let speed = self.speed.factor();
+            let frames = self.voice.pcm.read(&mut out[filled..], speed);
+            filled += frames * 2;
+            if out.len() - filled >= 2 {
+                self.advance(now);
+            }
+        }
+        out[filled..].fill(0.0);
+        self.voice.pcm.compact();
+        if let Some(delay_ms) = self.measured_ms.take() {
+            let seconds = self.measured_samples as f64 / f64::from(SAMPLE_RATE);
+            self.speed.update(delay_ms, self.delay.target_ms(), seconds);
+            self.measured_samples = 0;
+        }
+    }
+
+    /// Appends at least one sample to the queue, or moves on in the stream towards doing so.
+    fn advance(&mut self, now: Duration) {
+        if self.state == State::Playing {
+            self.continue_stream(now);
+        } else if !self.begin(now) {
+            self.voice.silence(SILENCE_STEP);
+        }
+    }
+
+    fn continue_stream(&mut self, now: Duration) {
+        let stream = self.stream.expect("playing without a stream");
+        let next = self.slots.first_stored(stream.next_sequence, stream.newest.sequence);
+        let Some((sequence, timestamp)) = next.map(|slot| (slot.sequence, slot.timestamp)) else {
+            return self.run_dry();
+        };
+        let delay_ms = self.delay.slack_ms(now, stream.next_timestamp).unwrap_or(0.0);
+        let limit_ms = self.delay.target_ms() + self.config.skip_above.as_secs_f64() * 1e3;
+        if delay_ms > limit_ms && self.skip(now) {
+            return;
+        }
+        let gap = timestamp.saturating_sub(stream.next_timestamp);
+        if sequence > stream.next_sequence {
+            self.pass_missing(sequence - stream.next_sequence, gap);
+        } else if gap >= CONCEAL_STEP as u64 {
+            // The source left out time, not packets.
+            self.conceal_stream(gap);
+        } else {
+            self.play(now, delay_ms);
+        }
+    }
+
+    /// Plays the packet whose turn it is.
+    fn play(&mut self, now: Duration, delay_ms: f64) {
+        let stream = self.stream.as_mut().expect("playing without a stream");
+        let slot = self.slots.slot(stream.next_sequence);
+        let (samples, timestamp) = (slot.samples, slot.timestamp);
+        let pending = Duration::from_secs_f64(ms(self.voice.pcm.pending() as u64) / 1e3);
+        if let (Some(offset), Some(sent)) = (self.clock_offset_us, slot.send_time) {
+            let leaves = ((now + pending).as_micros() as i64).wrapping_add(offset);
+            let elapsed_us = (leaves as u32).wrapping_sub(sent) as i32;
+            self.play_delay.add(f64::from(elapsed_us) / 1e3, 1.0);
+        }
+        if slot.copy {
+            self.counts.recovered += 1;
+        }
+        let played = self.voice.play(&slot.payload, samples as usize, timestamp);
+        if played.is_err() {
+            self.counts.rejected += 1;
+            self.counts.concealed_ms += ms(u64::from(samples));
+        }
+        self.slots.settle(stream.next_sequence, Content::Played);
+        stream.next_sequence += 1;
+        stream.next_timestamp = timestamp + u64::from(samples);
+        if self.dry > 0 {
+            self.dry = 0;
+            self.counts.underruns += 1;
+        }
+        self.measured_ms = Some(delay_ms);
+        self.measured_samples += samples as usize;
+    }
+
+    /// Conceals the packet whose turn it is, one of `missing` that share `gap` samples.
+    fn pass_missing(&mut self, missing: u64, gap: u64) {
+        let stream = self.stream.as_mut().expect("playing without a stream");
+        self.slots.settle(stream.next_sequence, Content::Missed);
+        stream.next_sequence += 1;
+        self.counts.lost += 1;
+        // What was made up while waiting turns out to have been in this packet's place.
+        let share = gap / missing;
+        let filled = (self.dry as u64).min(share);
+        self.dry -= filled as usize;
+        stream.next_timestamp += filled;
+        self.conceal_stream(share - filled);
+    }
+
+    /// Conceals `samples` of the stream, at most [`LOST_STEP`], in whole decoder steps.
+    fn conceal_stream(&mut self, samples: u64) {
+        let stream = self.stream.as_mut().expect("playing without a stream");
+        let samples = samples.min(LOST_STEP);
+        let whole = samples / CONCEAL_STEP as u64 * CONCEAL_STEP as u64;
+        if whole > 0 {
+            if !self.voice.is_faded() {
+                self.counts.concealed_ms += ms(whole);
+            }
+            let source = Source::Running(stream.next_timestamp);
+            self.voice.conceal(whole as usize, source);
+        }
+        stream.next_timestamp += samples;
+    }
+
+    /// Nothing to play: makes up a little while the stream stands still.
+    fn run_dry(&mut self) {
+        let stream = self.stream.expect("playing without a stream");
+        if self.voice.is_faded() {
+            self.counts.underruns += 1;
+            self.dry = 0;
+            // The path may have changed meanwhile, and the delay is chosen anew.
+            self.delay.forget_floor();
+            self.speed.restart();
+            self.voice.stop();
+            self.set_state(State::Interrupted);
+            return;
+        }
+        let step = (stream.newest.samples as usize).min(DRY_STEP) / CONCEAL_STEP * CONCEAL_STEP;
+        let step = step.max(CONCEAL_STEP);
+        self.voice.conceal(step, Source::Held(stream.next_timestamp));
+        self.counts.concealed_ms += ms(step as u64);
+        self.dry += step;
+    }
+
+    /// Begins to play if a packet has waited for long enough.
+    fn begin(&mut self, now: Duration) -> bool {
+        let Some((sequence, timestamp, delay_ms)) = self.best_start(now) else {
+            return false;
+        };
+        if delay_ms < self.delay.target_ms() {
+            return false;
+        }
+        self.jump(sequence, timestamp);
+        self.set_state(State::Playing);
+        true
+    }
+
+    /// Passes over what is too old; answers whether anything was.
+    fn skip(&mut self, now: Duration) -> bool {
+        let from = self.stream.map_or(0, |stream| stream.next_timestamp);
+        let Some((sequence, timestamp, _)) = self.best_start(now) else {
+            return false;
+        };
+        if timestamp <= from {
+            return false;
+        }
+        self.counts.skipped_ms += ms(timestamp - from);
+        self.voice.splice();
+        self.jump(sequence, timestamp);
+        self.speed.restart();
+        self.push_event(Event::Skipped(from, timestamp));
+        true
+    }
+
+    /// The oldest stored packet that is not older than the target delay asks for, or else the
+    /// newest: sequence, timestamp and delay.
+    fn best_start(&self, now: Duration) -> Option<(u64, u64, f64)> {
+        let stream = self.stream?;
+        let newest = stream.newest.sequence;
+        let limit_ms = self.delay.target_ms() + ms(u64::from(stream.newest.samples));
+        let mut best = None;
+        let mut from = stream.next_sequence;
+        while let Some(slot) = self.slots.first_stored(from, newest) {
+            let delay_ms = self.delay.slack_ms(now, slot.timestamp)?;
+            best = Some((slot.sequence, slot.timestamp, delay_ms));
+            if delay_ms <= limit_ms {
+                break;
+            }
+            from = slot.sequence + 1;
+        }
+        best
+    }
+
+    /// Goes to a stored packet; settles all before it.
+    fn jump(&mut self, sequence: u64, timestamp: u64) {
+        let stream = self.stream.as_mut().expect("jumping without a stream");
+        let known_from = stream.next_sequence.max(sequence.saturating_sub(SLOTS - 1));
+        let mut there = 0;
+        for passed in known_from..sequence {
+            if self.slots.is_stored(passed) {
+                there += 1;
+                self.slots.settle(passed, Content::Played);
+            } else {
+                self.slots.settle(passed, Content::Missed);
+            }
+        }
+        // Beyond the ring nothing is known: those that came were dropped as the oldest.
+        self.counts.lost += sequence - known_from - there;
+        stream.next_sequence = sequence;
+        stream.next_timestamp = timestamp;
+        stream.began = true;
+        self.dry = 0;
+    }
+}

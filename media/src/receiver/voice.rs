@@ -1,0 +1,170 @@
+//! Makes one unbroken sound of decoded packets, concealment and silence.
+
+use super::pcm::{Pcm, Source};
+use crate::decoder::{self, CONCEAL_STEP, Decoder};
+use crate::toc;
+
+/// Concealment is at full level for 40 ms, then fades to nothing at 120 ms.
+const FADE_FROM: usize = 1920;
+const FADE_TO: usize = 5760;
+
+/// Sound returns from a fade within 5 ms.
+const RISE: usize = 240;
+
+/// Length of a cross-fade at a splice, and of a fade-out: 10 ms.
+const SPLICE: usize = 480;
+
+#[derive(Debug)]
+pub(super) struct Voice {
+    decoder: Decoder,
+    pub(super) pcm: Pcm,
+    scratch: Box<[f32]>,
+    /// What would have come at the last splice, to be faded out over what does come.
+    tail: Box<[f32]>,
+    /// Samples of `tail` used up; [`SPLICE`] when there is none.
+    tail_used: usize,
+    gain: f32,
+    /// Samples concealed in a row.
+    run: usize,
+}
+
+impl Voice {
+    pub(super) fn new(decoder: Decoder, output_rate: u32) -> Self {
+        Self {
+            decoder,
+            pcm: Pcm::new(output_rate),
+            scratch: vec![0.0; toc::SAMPLES_MAX as usize * 2].into_boxed_slice(),
+            tail: vec![0.0; SPLICE * 2].into_boxed_slice(),
+            tail_used: SPLICE,
+            gain: 0.0,
+            run: 0,
+        }
+    }
+
+    /// Decodes and appends a packet; on an error its duration is concealed.
+    pub(super) fn play(
+        &mut self,
+        payload: &[u8],
+        samples: usize,
+        timestamp: u64,
+    ) -> Result<(), decoder::Error> {
+        match self.decoder.decode(payload, &mut self.scratch) {
+            Ok(count) => {
+                self.run = 0;
+                self.ramp(count, 1.0, RISE);
+                self.cross_fade(count);
+                let sound = &self.scratch[..count * 2];
+                self.pcm.append(sound, Source::Running(timestamp));
+                Ok(())
+            }
+            Err(error) => {
+                self.conceal(samples, Source::Running(timestamp));
+                Err(error)
+            }
+        }
+    }
+
+    /// Appends `samples` (a multiple of 120, at most 120 ms) of made-up sound.
+    pub(super) fn conceal(&mut self, samples: usize, source: Source) {
+        let samples = samples.min(toc::SAMPLES_MAX as usize);
+        if self.is_faded() {
+            self.scratch[..samples * 2].fill(0.0);
+        } else {
+            self.decoder.conceal(&mut self.scratch[..samples * 2]);
+            let full = FADE_FROM.saturating_sub(self.run).min(samples);
+            let gain_before = self.gain;
+            self.scale(0..full, gain_before, gain_before);
+            let left = (FADE_TO.saturating_sub(self.run + samples)) as f32;
+            let after = gain_before.min(left / (FADE_TO - FADE_FROM) as f32);
+            self.scale(full..samples, gain_before, after);
+            self.gain = if full == samples { gain_before } else { after };
+        }
+        self.run += samples;
+        self.cross_fade(samples);
+        self.pcm.append(&self.scratch[..samples * 2], source);
+    }
+
+    /// Whether concealment has come to its end and only silence follows.
+    pub(super) fn is_faded(&self) -> bool {
+        self.run >= FADE_TO
+    }
+
+    /// Appends silence; what was sounding before has to be faded out already.
+    pub(super) fn silence(&mut self, samples: usize) {
+        self.gain = 0.0;
+        self.scratch[..samples * 2].fill(0.0);
+        self.pcm.append(&self.scratch[..samples * 2], Source::Silence);
+    }
+
+    /// The next sound is from elsewhere in the stream: it will be cross-faded with the
+    /// continuation of this one.
+    pub(super) fn splice(&mut self) {
+        if self.gain == 0.0 {
+            return;
+        }
+        self.decoder.conceal(&mut self.tail);
+        for sample in &mut self.tail {
+            *sample *= self.gain;
+        }
+        self.tail_used = 0;
+    }
+
+    /// Ends the sound softly, and forgets the stream.
+    pub(super) fn stop(&mut self) {
+        if self.gain > 0.0 && !self.is_faded() {
+            let sound = &mut self.scratch[..SPLICE * 2];
+            self.decoder.conceal(sound);
+            let gain = self.gain;
+            self.scale(0..SPLICE, gain, 0.0);
+            self.pcm.append(&self.scratch[..SPLICE * 2], Source::Silence);
+        }
+        self.gain = 0.0;
+        self.run = 0;
+        self.tail_used = SPLICE;
+        self.decoder.reset();
+    }
+
+    /// Brings the gain to `to` within `over` samples, along the first `count` of scratch.
+    fn ramp(&mut self, count: usize, to: f32, over: usize) {
+        if self.gain == to {
+            return;
+        }
+        let slope = 1.0 / over as f32;
+        let length = (((to - self.gain).abs() * over as f32).ceil() as usize).min(count);
+        let reached = self.gain + (to - self.gain).signum() * slope * length as f32;
+        let reached = reached.clamp(0.0, 1.0);
+        let gain = self.gain;
+        self.scale(0..length, gain, reached);
+        self.scale(length..count, reached, reached);
+        self.gain = reached;
+    }
+
+    fn scale(&mut self, range: std::ops::Range<usize>, from: f32, to: f32) {
+        if from == 1.0 && to == 1.0 {
+            return;
+        }
+        let slope = (to - from) / range.len().max(1) as f32;
+        let frames = self.scratch[range.start * 2..range.end * 2].chunks_exact_mut(2);
+        for (n, frame) in frames.enumerate() {
+            let gain = from + slope * n as f32;
+            frame[0] *= gain;
+            frame[1] *= gain;
+        }
+    }
+
+    fn cross_fade(&mut self, count: usize) {
+        let length = (SPLICE - self.tail_used).min(count);
+        let old = self.tail[self.tail_used * 2..].chunks_exact(2);
+        let new = self.scratch[..length * 2].chunks_exact_mut(2);
+        for (n, (new, old)) in new.zip(old).enumerate() {
+            let share = (self.tail_used + n) as f32 / SPLICE as f32;
+            // Equal power: the two are from different places and do not correlate.
+            let (rise, fall) = (share * std::f32::consts::FRAC_PI_2).sin_cos();
+            new[0] = new[0] * rise + old[0] * fall;
+            new[1] = new[1] * rise + old[1] * fall;
+        }
+        self.tail_used += length;
+    }
+}
+
+const _: () = assert!(SPLICE.is_multiple_of(CONCEAL_STEP) && FADE_TO.is_multiple_of(CONCEAL_STEP));
