@@ -1,1 +1,11 @@
-//! Soon.
+//! Ogg Opus (RFC 3533, RFC 7845): bytes to packets and packets to bytes, chained streams
+//! included.
+
+mod demux;
+mod headers;
+mod mux;
+mod page;
+
+pub use demux::{Demuxer, Event};
+pub use headers::{Head, HeaderError, Tags};
+pub use mux::Muxer;

@@ -12,7 +12,7 @@
 //!
 //! Packets are put in order in a ring of 1,024. Play-out begins when the oldest packet has
 //! waited for the target delay, which follows from measured arrivals: the relative delay that
-//! all but one in 500 packets of the last half minute stayed below. A missing packet is
+//! all but one in 1,000 packets of the last half minute stayed below. A missing packet is
 //! concealed by the decoder when its turn comes and not before; concealment fades out from
 //! 40 to 120 ms, then the state is [`State::Interrupted`] and play-out starts anew with the
 //! next packets. A packet that comes while play-out waits for it plays on, so the delay grows
@@ -62,7 +62,7 @@ pub struct Config {
     pub start_delay: Duration,
     /// Largest delay aimed for; packets later than that are concealed. Default 2 s.
     pub max_delay: Duration,
-    /// Share of packets that are to arrive in time. Default 0.998.
+    /// Share of packets that are to arrive in time. Default 0.999.
     pub quantile: f64,
     /// Delay beyond the target that is passed over at once instead of by playing faster.
     /// Default 400 ms.
@@ -75,7 +75,7 @@ impl Default for Config {
             output_rate: crate::SAMPLE_RATE,
             start_delay: Duration::from_millis(30),
             max_delay: Duration::from_secs(2),
-            quantile: 0.998,
+            quantile: 0.999,
             skip_above: Duration::from_millis(400),
         }
     }
@@ -154,10 +154,8 @@ pub struct Receiver {
     voice: Voice,
     /// Samples made up while play-out waited for its next packet.
     dry: usize,
-    /// The delay at the last decoding of this pull.
-    measured_ms: Option<f64>,
-    /// Samples decoded since the speed was last updated.
-    measured_samples: usize,
+    /// Length of the current pull.
+    pull_ms: f64,
     /// Server time minus our clock, in microseconds.
     clock_offset_us: Option<i64>,
     play_delay: Histogram,
@@ -195,8 +193,7 @@ impl Receiver {
             speed: Speed::default(),
             voice: Voice::new(decoder, config.output_rate),
             dry: 0,
-            measured_ms: None,
-            measured_samples: 0,
+            pull_ms: 0.0,
             clock_offset_us: None,
             play_delay: Histogram::new(),
             counts: Stats::default(),

@@ -17,11 +17,11 @@ const PIECES: usize = 4;
 /// How long it takes the histogram to forget two thirds of what it saw.
 const MEMORY_S: f64 = 30.0;
 
-/// How many packets the start-up assumption counts for: about a second of 20 ms packets.
-const PRIOR_PACKETS: f64 = 50.0;
+/// How many packets the start-up assumption counts for: it fades in half a minute.
+const PRIOR_PACKETS: f64 = 5.0;
 
 /// Added to the wanted percentile, for rounding and for the callback's own jitter.
-const MARGIN_MS: f64 = 2.0;
+const MARGIN_MS: f64 = 3.0;
 
 /// Arrival minus media time, in milliseconds; only differences mean anything.
 fn offset_ms(now: Duration, timestamp: u64) -> f64 {
@@ -131,7 +131,7 @@ mod tests {
     }
 
     fn delay() -> Delay {
-        Delay::new(0.998, ms(30.0), ms(2000.0))
+        Delay::new(0.999, ms(30.0), ms(2000.0))
     }
 
     #[test]

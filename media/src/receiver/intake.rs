@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn three_that_follow_each_other_restart_the_stream() {
         let mut intake = Intake::default();
-        let newest = Some(at(1000, 960_000));
+        let newest = Some(at(1000, 96_000_000));
         assert_eq!(intake.judge(newest, at(5, 0), false), Verdict::Doubtful);
         assert_eq!(intake.judge(newest, at(5, 0), false), Verdict::Doubtful, "the same again");
         assert_eq!(intake.judge(newest, at(6, 960), false), Verdict::Doubtful);

@@ -19,6 +19,9 @@ const DRY_STEP: usize = 480;
 /// comes meanwhile still finds its place.
 const LOST_STEP: u64 = 2880;
 
+/// Longer pulls are of no use for playing live; the delay is not made up for them.
+const PULL_MAX_MS: f64 = 100.0;
+
 fn ms(samples: u64) -> f64 {
     samples as f64 * 1e3 / f64::from(SAMPLE_RATE)
 }
@@ -29,6 +32,8 @@ impl Receiver {
     ///
     /// Costs one packet's decoding per packet's duration and does not allocate.
     pub fn pull(&mut self, now: Duration, out: &mut [f32]) {
+        let seconds = (out.len() / 2) as f64 / f64::from(self.config.output_rate);
+        self.pull_ms = (seconds * 1e3).min(PULL_MAX_MS);
         let mut filled = 0;
         while out.len() - filled >= 2 {
             let speed = self.speed.factor();
@@ -40,11 +45,21 @@ impl Receiver {
         }
         out[filled..].fill(0.0);
         self.voice.pcm.compact();
-        if let Some(delay_ms) = self.measured_ms.take() {
-            let seconds = self.measured_samples as f64 / f64::from(SAMPLE_RATE);
-            self.speed.update(delay_ms, self.delay.target_ms(), seconds);
-            self.measured_samples = 0;
-        }
+        self.correct_speed(now, seconds);
+    }
+
+    /// Measures the delay of the sample that plays after this pull. At `now` it is the
+    /// longest ahead of its need of all that this pull had decoded, so a packet within the
+    /// target is there whichever way packets and pulls interleave.
+    fn correct_speed(&mut self, now: Duration, seconds: f64) {
+        let (State::Playing, 0, Some(stream)) = (self.state, self.dry, self.stream) else {
+            return;
+        };
+        let Some(decoded_ms) = self.delay.slack_ms(now, stream.next_timestamp) else {
+            return;
+        };
+        let delay_ms = decoded_ms + ms(self.voice.pcm.pending() as u64);
+        self.speed.update(delay_ms, self.delay.target_ms(), seconds);
     }
 
     /// Appends at least one sample to the queue, or moves on in the stream towards doing so.
@@ -74,12 +89,12 @@ impl Receiver {
             // The source left out time, not packets.
             self.conceal_stream(gap);
         } else {
-            self.play(now, delay_ms);
+            self.play(now);
         }
     }
 
     /// Plays the packet whose turn it is.
-    fn play(&mut self, now: Duration, delay_ms: f64) {
+    fn play(&mut self, now: Duration) {
         let stream = self.stream.as_mut().expect("playing without a stream");
         let slot = self.slots.slot(stream.next_sequence);
         let (samples, timestamp) = (slot.samples, slot.timestamp);
@@ -104,8 +119,6 @@ impl Receiver {
             self.dry = 0;
             self.counts.underruns += 1;
         }
-        self.measured_ms = Some(delay_ms);
-        self.measured_samples += samples as usize;
     }
 
     /// Conceals the packet whose turn it is, one of `missing` that share `gap` samples.
@@ -162,7 +175,8 @@ impl Receiver {
         let Some((sequence, timestamp, delay_ms)) = self.best_start(now) else {
             return false;
         };
-        if delay_ms < self.delay.target_ms() {
+        // What begins with this pull is a pull further when it ends.
+        if delay_ms < self.delay.target_ms() + self.pull_ms {
             return false;
         }
         self.jump(sequence, timestamp);
@@ -192,7 +206,8 @@ impl Receiver {
     fn best_start(&self, now: Duration) -> Option<(u64, u64, f64)> {
         let stream = self.stream?;
         let newest = stream.newest.sequence;
-        let limit_ms = self.delay.target_ms() + ms(u64::from(stream.newest.samples));
+        let frame_ms = ms(u64::from(stream.newest.samples));
+        let limit_ms = self.delay.target_ms() + self.pull_ms + frame_ms;
         let mut best = None;
         let mut from = stream.next_sequence;
         while let Some(slot) = self.slots.first_stored(from, newest) {

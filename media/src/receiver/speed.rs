@@ -4,11 +4,11 @@
 const MAX: f64 = 0.0015;
 
 /// Deviation per second of error.
-const GAIN: f64 = 0.1;
+const GAIN: f64 = 0.3;
 
 /// Errors in ms below which nothing is done. Within them sound passes bit for bit. Too
 /// little delay risks a gap, so that side is narrower.
-const TOO_LITTLE_MS: f64 = 2.0;
+const TOO_LITTLE_MS: f64 = 1.5;
 const TOO_MUCH_MS: f64 = 4.0;
 /// Once correcting, on to here.
 const DONE_MS: f64 = 0.5;

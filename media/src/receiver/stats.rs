@@ -27,7 +27,7 @@ pub struct Stats {
     pub buffer_ms: f64,
     /// How far play-out aims to be behind the luckiest packet, in ms.
     pub target_ms: f64,
-    /// How far it is behind it, in ms.
+    /// How far it is behind it, in ms, when the sample after the last pull plays.
     pub delay_ms: f64,
     /// Play-out speed less one, in parts per million.
     pub speed_ppm: f64,

@@ -51,6 +51,7 @@ impl Voice {
         match self.decoder.decode(payload, &mut self.scratch) {
             Ok(count) => {
                 self.run = 0;
+                tame(&mut self.scratch[..count * 2]);
                 self.ramp(count, 1.0, RISE);
                 self.cross_fade(count);
                 let sound = &self.scratch[..count * 2];
@@ -71,6 +72,7 @@ impl Voice {
             self.scratch[..samples * 2].fill(0.0);
         } else {
             self.decoder.conceal(&mut self.scratch[..samples * 2]);
+            tame(&mut self.scratch[..samples * 2]);
             let full = FADE_FROM.saturating_sub(self.run).min(samples);
             let gain_before = self.gain;
             self.scale(0..full, gain_before, gain_before);
@@ -103,6 +105,7 @@ impl Voice {
             return;
         }
         self.decoder.conceal(&mut self.tail);
+        tame(&mut self.tail);
         for sample in &mut self.tail {
             *sample *= self.gain;
         }
@@ -114,6 +117,7 @@ impl Voice {
         if self.gain > 0.0 && !self.is_faded() {
             let sound = &mut self.scratch[..SPLICE * 2];
             self.decoder.conceal(sound);
+            tame(sound);
             let gain = self.gain;
             self.scale(0..SPLICE, gain, 0.0);
             self.pcm.append(&self.scratch[..SPLICE * 2], Source::Silence);
@@ -164,6 +168,13 @@ impl Voice {
             new[1] = new[1] * rise + old[1] * fall;
         }
         self.tail_used += length;
+    }
+}
+
+/// A corrupt packet can decode to anything, up to thousands of times full scale.
+fn tame(samples: &mut [f32]) {
+    for sample in samples {
+        *sample = if sample.is_nan() { 0.0 } else { sample.clamp(-1.0, 1.0) };
     }
 }
 
