@@ -1,0 +1,212 @@
+//! From datagrams and metadata to what is heard and shown when: no I/O, no clock.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use media::receiver::{self, Receiver};
+use wire::audio::Datagram;
+use wire::message::{Metadata, Track};
+
+use super::{BLOCK_FRAMES, Block};
+
+/// Metadata that may wait for its moment; the relay announces no more than this ahead.
+const PENDING_MAX: usize = 64;
+
+/// What a datagram was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// Sound of the track played.
+    Sound,
+    /// Anything else.
+    Foreign,
+}
+
+/// Plays one track at a time.
+#[derive(Debug)]
+pub(super) struct Playout {
+    receiver: Receiver,
+    track: Option<Track>,
+    /// By timestamp, earliest first.
+    pending: VecDeque<(u64, Metadata)>,
+}
+
+impl Playout {
+    pub(super) fn new(start_delay: Duration) -> Self {
+        let mut config = receiver::Config::default();
+        config.start_delay = start_delay;
+        Self {
+            receiver: Receiver::new(config),
+            track: None,
+            pending: VecDeque::new(),
+        }
+    }
+
+    /// Plays that track from now on; the same one as before goes on.
+    pub(super) fn set_track(&mut self, track: Option<Track>) {
+        let id = |track: &Option<Track>| track.as_ref().map(|track| track.id);
+        if id(&self.track) != id(&track) {
+            self.receiver.restart();
+        }
+        self.track = track;
+    }
+
+    /// The track played.
+    pub(super) fn track(&self) -> Option<&Track> {
+        self.track.as_ref()
+    }
+
+    /// Forgets metadata of a timeline that is over.
+    pub(super) fn forget_metadata(&mut self) {
+        self.pending.clear();
+    }
+
+    pub(super) fn handle_datagram(&mut self, at: Duration, bytes: &[u8]) -> Heard {
+        let Ok(datagram) = Datagram::decode(bytes) else {
+            return Heard::Foreign;
+        };
+        if self.track.as_ref().map(|track| track.id) != Some(datagram.track) {
+            return Heard::Foreign;
+        }
+        // What is no Opus packet is counted by the receiver as rejected.
+        let _ = self.receiver.handle_datagram(at, &datagram);
+        Heard::Sound
+    }
+
+    /// Keeps metadata until its sample plays; without a timestamp it holds at once.
+    pub(super) fn handle_metadata(&mut self, metadata: Metadata) {
+        let from = metadata.timestamp.unwrap_or(0);
+        let at = self.pending.partition_point(|(other, _)| *other <= from);
+        self.pending.insert(at, (from, metadata));
+        if self.pending.len() > PENDING_MAX {
+            self.pending.pop_back();
+        }
+    }
+
+    /// The next 10 ms, whose first sample leaves at `now`, and what holds from within them on.
+    pub(super) fn pull(&mut self, now: Duration) -> (Block, Vec<(u64, Metadata)>) {
+        let mut samples = vec![0.0; BLOCK_FRAMES * 2].into_boxed_slice();
+        self.receiver.pull(now, &mut samples);
+        // Asked afterwards: where it begins to play within the block, there is no position before.
+        let end = self.receiver.position();
+        let position = end.map(|end| end.saturating_sub(BLOCK_FRAMES as u64));
+        let mut due = Vec::new();
+        if let (Some(position), Some(end)) = (position, end) {
+            while self.pending.front().is_some_and(|(from, _)| *from < end) {
+                let (_, metadata) = self.pending.pop_front().expect("looked at above");
+                due.push((position, metadata));
+            }
+        }
+        (Block { samples, position }, due)
+    }
+
+    pub(super) fn set_clock_offset(&mut self, server_minus_now_us: i64) {
+        self.receiver.set_clock_offset(Some(server_minus_now_us));
+    }
+
+    pub(super) fn stats(&self) -> receiver::Stats {
+        self.receiver.stats()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use media::encoder::Config as EncoderConfig;
+    use media::packetizer::Packetizer;
+    use wire::TrackId;
+    use wire::audio::{Copies, SendTime};
+    use wire::message::{Codec, TrackParams};
+
+    fn track(id: u64) -> Track {
+        Track {
+            id: TrackId::new(id).unwrap(),
+            rendition: "source".into(),
+            params: TrackParams {
+                codec: Codec::Opus,
+                channels: 2,
+                frame_us: 20_000,
+                bitrate: 128_000,
+            },
+        }
+    }
+
+    fn datagrams(id: u64, from: u64) -> Vec<Vec<u8>> {
+        let mut packetizer = Packetizer::new(EncoderConfig::default(), 0, from).unwrap();
+        let mut datagrams = Vec::new();
+        let sound: Vec<f32> = (0..48_000 * 2)
+            .map(|n| (n as f32 * 0.02).sin() / 2.0)
+            .collect();
+        let emit = |packet: media::EncodedPacket| {
+            let mut bytes = Vec::new();
+            let datagram = Datagram {
+                track: TrackId::new(id).unwrap(),
+                sequence: packet.sequence,
+                timestamp: packet.timestamp,
+                send_time: SendTime(0),
+                copies: Copies::none(),
+                packet: &packet.payload,
+            };
+            datagram.encode(&mut bytes).unwrap();
+            datagrams.push(bytes);
+        };
+        packetizer.push(&sound, emit).unwrap();
+        datagrams
+    }
+
+    fn titled(title: &str, timestamp: u64) -> Metadata {
+        Metadata {
+            title: title.into(),
+            timestamp: Some(timestamp),
+            ..Metadata::default()
+        }
+    }
+
+    #[test]
+    fn metadata_is_told_with_the_block_its_sample_is_in() {
+        let mut playout = Playout::new(Duration::from_millis(40));
+        playout.set_track(Some(track(4)));
+        playout.handle_metadata(titled("second", 96_000 + 24_000));
+        playout.handle_metadata(titled("first", 0));
+        let mut told = Vec::new();
+        for (n, datagram) in datagrams(4, 96_000).iter().enumerate() {
+            let now = Duration::from_millis(20 * n as u64);
+            assert_eq!(playout.handle_datagram(now, datagram), Heard::Sound);
+            for half in 0..2 {
+                let (block, due) = playout.pull(now + Duration::from_millis(10 * half));
+                assert_eq!(block.samples.len(), 960);
+                told.extend(due.into_iter().map(|(at, metadata)| (metadata.title, at)));
+            }
+        }
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].0 == "first" && told[0].1 < 97_500, "{told:?}");
+        let second = told[1].1;
+        assert!(
+            told[1].0 == "second" && (119_520..=120_000).contains(&second),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn other_tracks_and_nonsense_are_foreign() {
+        let mut playout = Playout::new(Duration::from_millis(40));
+        let now = Duration::ZERO;
+        let datagram = &datagrams(4, 0)[0];
+        assert_eq!(playout.handle_datagram(now, datagram), Heard::Foreign);
+        playout.set_track(Some(track(5)));
+        assert_eq!(playout.handle_datagram(now, datagram), Heard::Foreign);
+        playout.set_track(Some(track(4)));
+        assert_eq!(playout.handle_datagram(now, datagram), Heard::Sound);
+        assert_eq!(playout.handle_datagram(now, &datagram[..3]), Heard::Foreign);
+        assert_eq!(playout.handle_datagram(now, b"\xff"), Heard::Foreign);
+    }
+
+    #[test]
+    fn announcing_without_end_is_bounded() {
+        let mut playout = Playout::new(Duration::from_millis(40));
+        for at in 0..10_000 {
+            playout.handle_metadata(titled("x", at));
+        }
+        assert_eq!(playout.pending.len(), PENDING_MAX);
+        assert_eq!(playout.pending[0].0, 0);
+    }
+}
