@@ -33,9 +33,6 @@ pub(crate) struct Packet {
 pub(crate) trait Sink: Send + Sync + 'static {
     /// Queues a packet, displacing the oldest ones when the listener is behind.
     fn send(&self, packet: &Packet) -> Sent;
-
-    /// Forgets what is queued: the listener turned to something else.
-    fn clear(&self) {}
 }
 
 /// What became of a packet and of those queued before it.
@@ -52,11 +49,14 @@ pub(crate) enum Sent {
 /// Somebody who takes the packets of at most one track at a time.
 pub(crate) struct Listener {
     sink: Box<dyn Sink>,
-    /// The track the listener is on, 0 for none. A packet of another track that is
-    /// still under way in a loop of another thread stops here.
-    track: AtomicU32,
+    tuned: Arc<Tuned>,
     dropped: AtomicU64,
 }
+
+/// The track a listener is on, 0 for none. A packet of another track that is still
+/// under way on another thread stops here, or where the transport looks again.
+#[derive(Debug, Default)]
+pub(crate) struct Tuned(AtomicU32);
 
 /// The listeners of one series of packets.
 #[derive(Debug)]
@@ -103,10 +103,11 @@ impl Packet {
 }
 
 impl Listener {
-    pub(crate) fn new(sink: Box<dyn Sink>) -> Arc<Self> {
+    /// `tuned` is shared with the sink when that looks again before it sends.
+    pub(crate) fn new(sink: Box<dyn Sink>, tuned: Arc<Tuned>) -> Arc<Self> {
         Arc::new(Self {
             sink,
-            track: AtomicU32::new(0),
+            tuned,
             dropped: AtomicU64::new(0),
         })
     }
@@ -117,7 +118,7 @@ impl Listener {
     }
 
     fn send(&self, packet: &Packet) -> Sent {
-        if self.track.load(Ordering::Acquire) != packet.track.number() {
+        if !self.tuned.is_to(packet.track) {
             return Sent::Queued;
         }
         let sent = self.sink.send(packet);
@@ -131,6 +132,17 @@ impl Listener {
             }
         }
         sent
+    }
+}
+
+impl Tuned {
+    /// Whether packets of that track are wanted now.
+    pub(crate) fn is_to(&self, track: TrackId) -> bool {
+        self.0.load(Ordering::Acquire) == track.number()
+    }
+
+    fn set(&self, track: Option<TrackId>) {
+        self.0.store(track.map_or(0, TrackId::number), Ordering::Release);
     }
 }
 
@@ -176,7 +188,7 @@ impl Track {
 
     /// Starts the packets of this track for a listener who takes none.
     pub(crate) fn attach(&self, listener: &Arc<Listener>) {
-        listener.track.store(self.id.number(), Ordering::Release);
+        listener.tuned.set(Some(self.id));
         self.listeners.rcu(|before| {
             let mut after = Vec::with_capacity(before.len() + 1);
             after.extend(before.iter().cloned());
@@ -185,12 +197,10 @@ impl Track {
         });
     }
 
-    /// Stops them. Once this returns no packet of this track reaches the listener's sink.
+    /// Stops them. Once this returns the listener is tuned to nothing.
     pub(crate) fn detach(&self, listener: &Arc<Listener>) {
-        let track = &listener.track;
-        let mine = track.compare_exchange(self.id.number(), 0, Ordering::AcqRel, Ordering::Relaxed);
-        if mine.is_ok() {
-            listener.sink.clear();
+        if listener.tuned.is_to(self.id) {
+            listener.tuned.set(None);
         }
         self.listeners.rcu(|before| {
             let others = before.iter().filter(|other| !Arc::ptr_eq(other, listener));
@@ -198,11 +208,18 @@ impl Track {
         });
     }
 
+    /// Stops them for everyone.
+    pub(crate) fn close(&self) {
+        for listener in self.listeners.swap(Arc::default()).iter() {
+            listener.tuned.set(None);
+        }
+    }
+
     /// Moves all listeners to another track, which must have none.
     pub(crate) fn move_listeners(&self, to: &Self) {
         let listeners = self.listeners.swap(Arc::default());
         for listener in listeners.iter() {
-            listener.track.store(to.id.number(), Ordering::Release);
+            listener.tuned.set(Some(to.id));
         }
         to.listeners.store(listeners);
     }

@@ -12,10 +12,17 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod certificate;
+mod clock;
 pub mod config;
+mod fanout;
 mod gate;
+mod http;
+mod metrics;
 mod relay;
+mod session;
 mod station;
+mod transport;
 
 pub use config::Config;
 pub use gate::{Denied, Gate, Identity, Rights, Stations};

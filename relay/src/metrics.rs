@@ -112,6 +112,13 @@ impl Metrics {
 }
 
 impl TransportLabel {
+    pub(crate) fn name(self) -> &'static str {
+        match self.transport {
+            Transport::webtransport => "webtransport",
+            Transport::websocket => "websocket",
+        }
+    }
+
     pub(crate) const WEBTRANSPORT: Self = Self {
         transport: Transport::webtransport,
     };

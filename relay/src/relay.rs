@@ -1,18 +1,39 @@
 //! The relay as a whole: bound, then run.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use wire::frame::Error;
 
+use crate::certificate::Certificates;
 use crate::config::Config;
 use crate::gate::Gate;
-use crate::station::{LocalSource, Publication};
+use crate::http::{self, App, serve};
+use crate::metrics::Metrics;
+use crate::session::host::{Host, Shared};
+use crate::station::{LocalSource, Publication, Stations};
+use crate::transport::quic::Endpoint;
+use crate::transport::{quic, webtransport};
 
 /// A relay whose sockets are bound and whose certificate is there; it serves in [`Relay::run`].
 #[derive(Debug)]
-pub struct Relay {}
+pub struct Relay {
+    config: Config,
+    certificates: Arc<Certificates>,
+    http: TcpListener,
+    http_addr: SocketAddr,
+    quic: Option<Endpoint>,
+    quic_addr: Option<SocketAddr>,
+    host: Arc<Host>,
+}
 
 /// Why a relay cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -24,59 +45,187 @@ pub enum BindError {
         /// What was to be bound.
         address: SocketAddr,
         /// Why not.
-        source: std::io::Error,
+        source: io::Error,
     },
+    /// The certificate's files cannot be read, or its own cannot be minted or kept.
+    #[error("there is no certificate to serve")]
+    Certificate(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Why a relay stopped serving before it was told to.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum RunError {}
+pub enum RunError {
+    /// The certificate cannot be used for TLS on TCP.
+    #[error("TLS cannot be served")]
+    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A part of the relay ended that never should; a bug.
+    #[error("{0} ended by itself")]
+    Ended(&'static str),
+}
 
 /// A clonable hold on a relay, before and while it runs.
 #[derive(Debug, Clone)]
-pub struct Handle {}
+pub struct Handle {
+    stations: Arc<Stations>,
+}
 
 impl Relay {
     /// Binds the sockets and reads or mints the certificate. Nothing is served yet.
-    pub async fn bind(_config: Config, _gate: Arc<dyn Gate>) -> Result<Self, BindError> {
-        unimplemented!("the relay is being built")
+    ///
+    /// Call it within a Tokio runtime. Reads a few files without yielding.
+    pub async fn bind(config: Config, gate: Arc<dyn Gate>) -> Result<Self, BindError> {
+        let certificates = Certificates::open(&config.certificate, &config.data_dir)
+            .map_err(|error| BindError::Certificate(error.into()))?;
+        let (http, http_addr) = bind(config.http, |address| {
+            let listener = TcpListener::from_std(quic::listen_tcp(address)?)?;
+            let bound = listener.local_addr()?;
+            Ok((listener, bound))
+        })?;
+        let bound = config.quic.map(|address| {
+            bind(address, |address| {
+                let endpoint = Endpoint::bind(address, Arc::clone(&certificates) as _)?;
+                let bound = endpoint.address()?;
+                Ok((endpoint, bound))
+            })
+        });
+        let (quic, quic_addr) = bound.transpose()?.unzip();
+        let metrics = Arc::<Metrics>::default();
+        let shared = Arc::new(Shared {
+            gate,
+            stations: Stations::new(&config, Arc::clone(&metrics)),
+            metrics,
+            timing: config.timing.clone(),
+        });
+        let host = Host::new(shared, config.limits.sessions);
+        Ok(Self {
+            config,
+            certificates,
+            http,
+            http_addr,
+            quic,
+            quic_addr,
+            host,
+        })
     }
 
     /// Where HTTP is bound: the port that was free when port 0 was asked for.
     #[must_use]
     pub fn http_addr(&self) -> SocketAddr {
-        unimplemented!("the relay is being built")
+        self.http_addr
     }
 
     /// Where QUIC is bound, if it is.
     #[must_use]
     pub fn quic_addr(&self) -> Option<SocketAddr> {
-        unimplemented!("the relay is being built")
+        self.quic_addr
     }
 
     /// A hold on the relay, for local sources.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        unimplemented!("the relay is being built")
+        let stations = Arc::clone(&self.host.shared().stations);
+        Handle { stations }
     }
 
     /// Serves until `shutdown` is cancelled, then tells every session `draining`
     /// and returns when they are gone, or after `timing.drain`. `site` answers
     /// what the relay's own routes do not (it may have a fallback).
-    pub async fn run(self, _site: Router, _shutdown: CancellationToken) -> Result<(), RunError> {
-        unimplemented!("the relay is being built")
+    pub async fn run(self, site: Router, shutdown: CancellationToken) -> Result<(), RunError> {
+        let host = Arc::clone(&self.host);
+        let (endpoint, drain_max) = (self.quic.clone(), self.config.timing.drain);
+        let stop_http = CancellationToken::new();
+        let http_tasks = TaskTracker::new();
+        // Aborts whatever still runs when this returns, in whatever way.
+        let mut parts = self.start(site, stop_http.clone(), http_tasks.clone())?;
+        let ended = tokio::select! {
+            () = shutdown.cancelled() => Ok(()),
+            Some(ended) = parts.join_next() => {
+                Err(RunError::Ended(ended.unwrap_or("a part that panicked")))
+            }
+        };
+        // HTTP goes on for now: it tells load balancers that the relay is not ready.
+        host.drain();
+        if timeout(drain_max, host.tasks().wait()).await.is_err() {
+            tracing::warn!(sessions = host.tasks().len(), "not every session ended in time");
+        }
+        stop_http.cancel();
+        http_tasks.close();
+        let _ = timeout(LAST_ANSWERS, http_tasks.wait()).await;
+        if let Some(endpoint) = endpoint {
+            endpoint.close();
+            let _ = timeout(LAST_ANSWERS, endpoint.idle()).await;
+        }
+        ended
     }
+
+    fn start(
+        self,
+        site: Router,
+        stop_http: CancellationToken,
+        http_tasks: TaskTracker,
+    ) -> Result<JoinSet<&'static str>, RunError> {
+        let tls = self.certificates.is_from_files();
+        let tls = tls.then(|| serve::tls(Arc::clone(&self.certificates))).transpose();
+        let app = App {
+            host: Arc::clone(&self.host),
+            certificates: Arc::clone(&self.certificates),
+            quic_port: self.quic_addr.map(|address| address.port()),
+        };
+        let server = serve::Server {
+            listener: self.http,
+            tls: tls.map_err(|error| RunError::Tls(error.into()))?,
+            router: http::router(app, site),
+            connections_max: self.config.limits.connections,
+            metrics: Arc::clone(&self.host.shared().metrics),
+            tasks: http_tasks,
+        };
+        let mut parts = JoinSet::new();
+        parts.spawn(async move {
+            server.run(stop_http).await;
+            "HTTP"
+        });
+        let stations = Arc::clone(&self.host.shared().stations);
+        parts.spawn(async move {
+            stations.run_timers().await;
+            "the stations' timers"
+        });
+        let certificates = self.certificates;
+        parts.spawn(async move {
+            certificates.run().await;
+            "the certificate's care"
+        });
+        if let Some(endpoint) = self.quic {
+            let handshakes = self.config.limits.handshakes;
+            parts.spawn(async move {
+                webtransport::serve(endpoint, self.host, handshakes).await;
+                "WebTransport"
+            });
+        }
+        Ok(parts)
+    }
+}
+
+/// How long connections without a session may take to end.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// Binds to an address; one that means every address does without IPv6 where there is none.
+fn bind<T>(
+    address: SocketAddr,
+    bind: impl Fn(SocketAddr) -> io::Result<T>,
+) -> Result<T, BindError> {
+    let bound = bind(address).or_else(|error| match quic::without_ipv6(address) {
+        Some(v4) if error.kind() != io::ErrorKind::AddrInUse => bind(v4),
+        _ => Err(error),
+    });
+    bound.map_err(|source| BindError::Socket { address, source })
 }
 
 impl Handle {
     /// Makes the caller the station's source.
     ///
-    /// Errors: `station_busy`, `overloaded`, `bad_request`.
-    pub fn publish_local(
-        &self,
-        _publication: Publication,
-    ) -> Result<LocalSource, wire::frame::Error> {
-        unimplemented!("the relay is being built")
+    /// Errors: `station_busy` unless `takeover` is set, `overloaded`, `bad_request`.
+    pub fn publish_local(&self, publication: Publication) -> Result<LocalSource, Error> {
+        self.stations.publish_local(publication)
     }
 }

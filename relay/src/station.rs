@@ -1,3 +1,280 @@
-//! Stations.
+//! Stations: which there are, who is on air, who listens, and what they are told.
+//!
+//! [`Stations`] is the shell around the sans-IO [`core`]: one lock, held for as
+//! long as it takes to change state and queue what follows from it, so that
+//! everyone is told things in the order they happened. The sound never passes
+//! this lock: a source holds its track, and a track its listeners.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use wire::frame::{Error, Push, Reply};
+use wire::message::{
+    Empty, ListenParams, Metadata, PublishResult, Station, SubscribeParams, Subscribed,
+};
+use wire::{StationId, TrackId};
+
+use crate::clock::Now;
+use crate::config::Config;
+use crate::fanout::rendition::Transcoder;
+use crate::fanout::{Listener, Track};
+use crate::metrics::Metrics;
+use crate::session::SessionId;
+use crate::session::ingress::Ingress;
+use crate::session::outbox::{Frame, Outbox};
+
+mod core;
+mod effect;
+mod events;
+mod ingest;
+mod ladder;
 mod local;
+mod media_clock;
+mod settle;
+mod throttle;
+mod timeline;
+mod window;
+
+use self::core::{Core, Owner};
+pub(crate) use effect::{Lane, SourceId};
+pub(crate) use ingest::Ingest;
+pub(crate) use ladder::Rendition;
 pub use local::{LocalSource, Publication, PublishEnded};
+pub(crate) use window::Rejected;
+
+use ingest::Feed;
+
+/// Every station, shared by sessions, local sources and HTTP.
+#[derive(Debug)]
+pub(crate) struct Stations {
+    inner: Mutex<Inner>,
+    /// Some deadline may have moved.
+    changed: Notify,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    core: Core,
+    tracks: HashMap<TrackId, Live>,
+    sessions: HashMap<SessionId, Member>,
+    feeds: HashMap<SourceId, Arc<Feed>>,
+    metrics: Arc<Metrics>,
+}
+
+/// A track that exists, and what makes it when it is a rendition.
+#[derive(Debug)]
+struct Live {
+    track: Arc<Track>,
+    transcoder: Option<Transcoder>,
+}
+
+/// How a session is reached.
+#[derive(Debug)]
+struct Member {
+    outbox: Arc<Outbox>,
+    listener: Arc<Listener>,
+    track: Option<TrackId>,
+}
+
+impl Stations {
+    pub(crate) fn new(config: &Config, metrics: Arc<Metrics>) -> Arc<Self> {
+        let epoch = format!("{:016x}", rand::random::<u64>());
+        let inner = Inner {
+            core: Core::new(config, epoch, Now::read()),
+            tracks: HashMap::new(),
+            sessions: HashMap::new(),
+            feeds: HashMap::new(),
+            metrics: Arc::clone(&metrics),
+        };
+        Arc::new(Self {
+            inner: Mutex::new(inner),
+            changed: Notify::new(),
+            metrics,
+        })
+    }
+
+    /// Does what is due by itself, until it is dropped.
+    pub(crate) async fn run_timers(&self) {
+        loop {
+            let deadline = self.lock().core.poll_timeout();
+            let ripe = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = ripe => self.change(|inner, now| inner.core.handle_timeout(now)),
+                () = self.changed.notified() => {}
+            }
+        }
+    }
+
+    /// A session begins; it is told nothing before it asks.
+    pub(crate) fn join(&self, id: SessionId, outbox: &Arc<Outbox>, listener: &Arc<Listener>) {
+        let member = Member {
+            outbox: Arc::clone(outbox),
+            listener: Arc::clone(listener),
+            track: None,
+        };
+        self.lock().sessions.insert(id, member);
+    }
+
+    /// A session is gone.
+    pub(crate) fn leave(&self, id: SessionId) {
+        self.change(|inner, now| {
+            inner.core.session_ended(id, now);
+            inner.settle();
+            inner.sessions.remove(&id);
+        });
+    }
+
+    /// Subscribes what a `hello` asks for and queues its reply.
+    pub(crate) fn greet(
+        &self,
+        id: SessionId,
+        subscriptions: &[SubscribeParams],
+        reply: impl FnOnce(Vec<Subscribed>) -> Reply,
+    ) {
+        self.change(|inner, now| {
+            let subscribed = inner.subscribe_all(id, subscriptions, now);
+            inner.reply(id, &reply(subscribed));
+        });
+    }
+
+    /// Answers `subscribe`.
+    pub(crate) fn subscribe(&self, id: SessionId, request: u64, params: &SubscribeParams) {
+        self.change(|inner, now| {
+            let subscribed = inner.subscribe(id, params, now);
+            inner.reply(id, &Reply::new(request, subscribed.as_ref().map_err(Clone::clone)));
+        });
+    }
+
+    /// Answers `unsubscribe`.
+    pub(crate) fn unsubscribe(&self, id: SessionId, request: u64, channel: &str) {
+        self.change(|inner, _| {
+            let result = settle::known_channel(channel).map(|()| {
+                inner.core.unsubscribe(id);
+            });
+            inner.reply(id, &Reply::new(request, result.map(|()| &Empty {})));
+        });
+    }
+
+    /// Answers `listen`.
+    pub(crate) fn listen(&self, id: SessionId, request: u64, params: &ListenParams) {
+        self.change(|inner, now| {
+            let result = inner.core.listen(id, &params.station, &params.rendition, now);
+            // Off the former track before the reply, on the new one after it.
+            if result.is_ok() {
+                inner.detach(id);
+            }
+            inner.reply(id, &Reply::new(request, result.as_ref().map_err(Clone::clone)));
+        });
+    }
+
+    /// Answers `unlisten`.
+    pub(crate) fn unlisten(&self, id: SessionId, request: u64) {
+        self.change(|inner, now| {
+            let result = match inner.core.unlisten(id, now) {
+                true => Ok(&Empty {}),
+                false => Err(settle::not_listening()),
+            };
+            inner.detach(id);
+            inner.reply(id, &Reply::new(request, result));
+        });
+    }
+
+    /// Answers `publish`; on success the session's datagrams go to the station's listeners.
+    pub(crate) fn publish(
+        &self,
+        id: SessionId,
+        request: u64,
+        publication: Publication,
+        ingress: &Ingress,
+    ) -> bool {
+        self.change(|inner, now| {
+            let published = inner.core.publish(Owner::Session(id), publication, now);
+            let result = published.map(|published| {
+                let feed = inner.feed(&published);
+                let metrics = Arc::clone(&inner.metrics);
+                ingress.start(Ingest::new(feed, published.sequence, metrics, now));
+                PublishResult {
+                    station: published.station,
+                    track: published.track,
+                    sequence: published.sequence,
+                    timestamp: published.timestamp,
+                }
+            });
+            inner.reply(id, &Reply::new(request, result.as_ref().map_err(Clone::clone)));
+            result.is_ok()
+        })
+    }
+
+    /// Makes something inside the process a station's source.
+    pub(crate) fn publish_local(
+        self: &Arc<Self>,
+        publication: Publication,
+    ) -> Result<LocalSource, Error> {
+        self.change(|inner, now| {
+            let published = inner.core.publish(Owner::Local, publication, now)?;
+            let feed = inner.feed(&published);
+            Ok(LocalSource::new(Arc::clone(self), feed, &published, now))
+        })
+    }
+
+    /// The source ends its publish in an orderly way.
+    pub(crate) fn unpublish(&self, source: SourceId) {
+        self.change(|inner, now| inner.core.unpublish(source, now));
+    }
+
+    /// The source may not be one any more.
+    pub(crate) fn revoke(&self, source: SourceId) {
+        self.change(|inner, now| inner.core.revoke(source, now));
+    }
+
+    /// Notes what the source plays.
+    pub(crate) fn update_metadata(&self, source: SourceId, title: Metadata) -> Result<(), Error> {
+        self.change(|inner, now| inner.core.update_metadata(source, title, now))
+    }
+
+    /// The station as others see it.
+    pub(crate) fn station(&self, id: &StationId) -> Option<Station> {
+        self.lock().core.station(id, Now::read())
+    }
+
+    /// All stations by id.
+    pub(crate) fn all(&self) -> Vec<Station> {
+        self.lock().core.stations(Now::read()).collect()
+    }
+
+    /// Listeners of each station.
+    pub(crate) fn counts(&self) -> Vec<(String, u64)> {
+        let inner = self.lock();
+        inner.core.counts().map(|(id, count)| (id.to_string(), count)).collect()
+    }
+
+    /// Tells a session something only it is told.
+    pub(crate) fn tell(&self, id: SessionId, push: &Push, replaces: &'static str) {
+        if let Some(member) = self.lock().sessions.get(&id) {
+            member.outbox.push(Lane::Control, Frame::volatile(push, replaces));
+        }
+    }
+
+    /// Changes the core and does what follows from it, as one step.
+    fn change<T>(&self, change: impl FnOnce(&mut Inner, Now) -> T) -> T {
+        let mut inner = self.lock();
+        let result = change(&mut inner, Now::read());
+        inner.settle();
+        drop(inner);
+        self.changed.notify_one();
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic under the lock would be a bug; going on with what is there serves
+        // everyone better than ending every session.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

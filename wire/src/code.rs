@@ -39,6 +39,30 @@ pub enum ErrorCode {
     Overloaded,
     /// The relay failed.
     Internal,
+    /// There is no such room or conversation, or none one may know of.
+    UnknownRoom,
+    /// There is no such message, or it was deleted.
+    UnknownMessage,
+    /// There is no such user, member, sanction, report or upload.
+    NotFound,
+    /// One has to join first.
+    NotMember,
+    /// One is banned.
+    Banned,
+    /// One may read and not write.
+    Muted,
+    /// One wrote too recently for this room.
+    SlowMode,
+    /// Only followers of the station write here.
+    FollowersOnly,
+    /// The word filter refused the text.
+    BlockedText,
+    /// The object has another version by now.
+    Conflict,
+    /// There are as many of these as there may be.
+    LimitReached,
+    /// The store cannot take this now; nothing was acknowledged.
+    Unavailable,
     /// A code this version does not know.
     #[serde(other)]
     Unknown,
@@ -50,7 +74,12 @@ impl ErrorCode {
     pub fn is_temporary(self) -> bool {
         matches!(
             self,
-            Self::StationBusy | Self::RateLimited | Self::Overloaded | Self::Internal
+            Self::StationBusy
+                | Self::RateLimited
+                | Self::Overloaded
+                | Self::Internal
+                | Self::SlowMode
+                | Self::Unavailable
         )
     }
 }

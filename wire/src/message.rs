@@ -1,4 +1,7 @@
-//! Parameters, results and push data of every method: `docs/protocol.md`, sections 4 and 5.
+//! Parameters, results and push data of every method: `docs/protocol.md`, sections 4, 5 and 9.
+//!
+//! What is said beside the sound is in modules of its own: [`room`], [`chat`],
+//! [`conversation`], [`presence`], [`notification`], [`moderation`], [`interaction`].
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -7,10 +10,18 @@ use crate::StationId;
 use crate::code::CloseCode;
 use crate::frame::{Error, Push};
 
+pub mod chat;
+pub mod conversation;
+pub mod interaction;
+pub mod moderation;
+pub mod notification;
+pub mod presence;
+pub mod room;
 mod station;
 
 pub use station::{
     Codec, Counts, InvalidTrack, Metadata, Station, StationState, Track, TrackParams,
+    clean_text,
 };
 
 /// The name of the channel that carries `bye`.

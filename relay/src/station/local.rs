@@ -1,9 +1,19 @@
 //! A source inside the process: the demo station, later recordings and HTTP sources.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use wire::StationId;
+use wire::audio::{Copies, Datagram, SendTime};
 use wire::message::{Metadata, PublishEndCode, TrackParams};
 
-/// What a local source announces.
+use super::Stations;
+use super::core::Published;
+use super::ingest::Feed;
+use crate::clock::Now;
+use crate::fanout::Packet;
+
+/// What a source announces.
 #[derive(Debug, Clone)]
 pub struct Publication {
     /// The station to be the source of.
@@ -27,29 +37,94 @@ pub struct PublishEnded(pub PublishEndCode);
 
 /// A station's source inside the process. Dropping it stops the station.
 #[derive(Debug)]
-pub struct LocalSource {}
+pub struct LocalSource {
+    stations: Arc<Stations>,
+    feed: Arc<Feed>,
+    sequence: u64,
+    timestamp: u64,
+    followed_at: Instant,
+}
 
 impl LocalSource {
+    pub(super) fn new(
+        stations: Arc<Stations>,
+        feed: Arc<Feed>,
+        published: &Published,
+        now: Now,
+    ) -> Self {
+        Self {
+            stations,
+            feed,
+            sequence: published.sequence,
+            timestamp: published.timestamp,
+            followed_at: now.instant,
+        }
+    }
+
     /// Sends the next Opus packet; it gets the next sequence number and the
     /// next timestamp, one frame after the last. The caller keeps the pace.
     ///
     /// Never waits: every listener is served before it returns, about a
-    /// microsecond each. Packets that fit no datagram are dropped.
-    pub fn send(&mut self, _packet: &[u8]) -> Result<(), PublishEnded> {
-        unimplemented!("the relay is being built")
+    /// microsecond each. Packets that fit no datagram are left out.
+    pub fn send(&mut self, packet: &[u8]) -> Result<(), PublishEnded> {
+        self.check()?;
+        let now = Now::read();
+        let datagram = Datagram {
+            track: self.feed.track.id(),
+            sequence: self.sequence,
+            timestamp: self.timestamp,
+            send_time: SendTime::from_server_time(now.unix_us),
+            copies: Copies::none(),
+            packet,
+        };
+        let end = self.timestamp + self.feed.params.frame_samples();
+        if let Ok(packet) = Packet::encode(self.feed.params.frame_us, &datagram) {
+            self.feed.track.fan_out(&packet);
+            self.stations.metrics.datagrams_in.inc();
+        }
+        self.feed.clock.passed(self.sequence, end);
+        let since = now.instant.saturating_duration_since(self.followed_at);
+        if since >= Duration::from_millis(250) {
+            self.feed.clock.follow(self.timestamp, now.instant, since);
+            self.followed_at = now.instant;
+        }
+        self.sequence += 1;
+        self.timestamp = end;
+        Ok(())
     }
 
     /// Media time of the next packet's first sample, in samples at 48 kHz.
     #[must_use]
     pub fn timestamp(&self) -> u64 {
-        unimplemented!("the relay is being built")
+        self.timestamp
     }
 
-    /// Leaves out `samples`, a whole number of frames, as silence.
-    pub fn skip(&mut self, _samples: u64) {}
+    /// Leaves out so many samples at 48 kHz: listeners hear a pause. For a source
+    /// that fell behind and goes on in the present.
+    pub fn skip(&mut self, samples: u64) {
+        self.timestamp += samples;
+    }
 
-    /// Tells what plays, from its timestamp on or else from the next packet on.
-    pub fn set_metadata(&mut self, _metadata: Metadata) -> Result<(), PublishEnded> {
-        unimplemented!("the relay is being built")
+    /// Tells what plays, from `metadata.timestamp` on or else from the next packet on.
+    /// Metadata announced more than 10 minutes ahead is left out.
+    pub fn set_metadata(&mut self, mut metadata: Metadata) -> Result<(), PublishEnded> {
+        self.check()?;
+        metadata.timestamp.get_or_insert(self.timestamp);
+        if let Err(error) = self.stations.update_metadata(self.feed.source, metadata) {
+            tracing::warn!(%error, "metadata of a local source left out");
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), PublishEnded> {
+        self.feed.ended().map_or(Ok(()), |code| Err(PublishEnded(code)))
+    }
+}
+
+impl Drop for LocalSource {
+    fn drop(&mut self) {
+        if self.feed.ended().is_none() {
+            self.stations.unpublish(self.feed.source);
+        }
     }
 }

@@ -152,10 +152,10 @@ impl Metadata {
     #[must_use]
     pub fn cleaned(self) -> Self {
         let web = |url: &String| url.starts_with("https://") || url.starts_with("http://");
-        let optional = |text: Option<String>| text.map(clean).filter(|text| !text.is_empty());
+        let optional = |text: Option<String>| text.map(clean_text).filter(|text| !text.is_empty());
         Self {
             timestamp: self.timestamp,
-            title: clean(self.title),
+            title: clean_text(self.title),
             artist: optional(self.artist),
             album: optional(self.album),
             url: optional(self.url).filter(web),
@@ -165,7 +165,8 @@ impl Metadata {
 }
 
 /// A line of text as it may be shown: no control characters, at most [`Metadata::CHARS_MAX`] characters.
-fn clean(text: String) -> String {
+#[must_use]
+pub fn clean_text(text: String) -> String {
     let visible = text.chars().filter(|char| !char.is_control());
     let cut: String = visible.take(Metadata::CHARS_MAX).collect();
     cut.trim().to_owned()

@@ -1,0 +1,151 @@
+//! HTTP: where to connect, which stations there are, and how the relay is.
+//!
+//! All of it is one axum router; the site is merged in from outside. The
+//! connections below it are served by [`serve`].
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRef, Path, Request, State, WebSocketUpgrade};
+use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, RequestExt, Router};
+use serde::Serialize;
+use tower_http::cors::CorsLayer;
+use tower_http::timeout::TimeoutLayer;
+use wire::StationId;
+use wire::code::ErrorCode;
+use wire::frame::Error;
+use wire::message::StationsState;
+
+use crate::certificate::Certificates;
+use crate::session::host::Host;
+use crate::transport::websocket;
+
+mod connect;
+pub(crate) mod serve;
+#[cfg(test)]
+mod tests;
+
+/// The largest body of a request to the API.
+const BODY_MAX: usize = 64 * 1024;
+
+/// How long an answer of the API may take.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// The API described for machines; a test keeps it to the routes below.
+const OPENAPI: &str = include_str!("http/openapi.json");
+
+/// What the routes need.
+#[derive(Debug, Clone)]
+pub(crate) struct App {
+    pub(crate) host: Arc<Host>,
+    pub(crate) certificates: Arc<Certificates>,
+    pub(crate) quic_port: Option<u16>,
+}
+
+impl FromRef<App> for Arc<Host> {
+    fn from_ref(app: &App) -> Self {
+        Arc::clone(&app.host)
+    }
+}
+
+/// The relay's routes, with the site's for everything else.
+pub(crate) fn router(app: App, site: Router) -> Router {
+    let answers = |router: Router<App>| {
+        router
+            .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, ANSWER))
+            .layer(DefaultBodyLimit::max(BODY_MAX))
+    };
+    let api = Router::new()
+        .route("/api/v1/connect", get(connect::connect))
+        .route("/api/v1/stations", get(stations))
+        .route("/api/v1/stations/{id}", get(station))
+        .route("/api/v1/openapi.json", get(openapi))
+        .layer(CorsLayer::permissive());
+    let watch = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready));
+    let host = Arc::clone(&app.host);
+    answers(api.merge(watch))
+        .route("/v1", get(session))
+        .with_state(app)
+        .merge(site)
+        .layer(from_fn_with_state(host, refuse_other_sockets))
+}
+
+/// A session over WebSocket.
+async fn session(
+    upgrade: WebSocketUpgrade,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    State(host): State<Arc<Host>>,
+) -> Response {
+    websocket::accept(upgrade, address, host)
+}
+
+/// Answers upgrades to WebSocket at paths that have none: accepted, told, closed.
+async fn refuse_other_sockets(
+    State(host): State<Arc<Host>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let upgrade = request.headers().get(header::UPGRADE);
+    let websocket = upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    if websocket
+        && request.uri().path() != "/v1"
+        && let Ok(upgrade) = request.extract_parts::<WebSocketUpgrade>().await
+    {
+        return websocket::refuse(upgrade, host);
+    }
+    next.run(request).await
+}
+
+async fn stations(State(host): State<Arc<Host>>) -> Response {
+    let stations = host.shared().stations.all();
+    fresh(Json(StationsState { stations }))
+}
+
+async fn station(State(host): State<Arc<Host>>, Path(id): Path<String>) -> Response {
+    let found = id.parse::<StationId>().ok().and_then(|id| host.shared().stations.station(&id));
+    match found {
+        Some(station) => fresh(Json(station)),
+        None => refusal(StatusCode::NOT_FOUND, ErrorCode::UnknownStation, "there is no such station now"),
+    }
+}
+
+async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
+}
+
+async fn metrics(State(host): State<Arc<Host>>) -> Response {
+    let shared = host.shared();
+    let text = shared.metrics.encode(shared.stations.counts().into_iter());
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
+}
+
+async fn ready(State(host): State<Arc<Host>>) -> Response {
+    match host.is_draining() {
+        false => "ready\n".into_response(),
+        true => (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response(),
+    }
+}
+
+/// An answer that holds for this moment alone.
+fn fresh(body: impl IntoResponse) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], body).into_response()
+}
+
+#[derive(Serialize)]
+struct Refusal {
+    error: Error,
+}
+
+fn refusal(status: StatusCode, code: ErrorCode, message: &str) -> Response {
+    let error = Error::new(code, message);
+    (status, Json(Refusal { error })).into_response()
+}

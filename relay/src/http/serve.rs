@@ -1,0 +1,144 @@
+//! TCP connections: accepted, limited, made safe, and handed to the router.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use crate::certificate::Certificates;
+use crate::metrics::{Metrics, TransportLabel};
+
+/// From the first byte of a request to the end of its head, and how long a
+/// connection may be idle.
+const HEAD: Duration = Duration::from_secs(15);
+
+/// The largest head of a request, in bytes.
+const HEAD_BYTES: usize = 32 * 1024;
+
+/// For a TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Bytes the kernel may hold that it has not sent: sound that waits there grows old
+/// where it cannot be dropped any more.
+const UNSENT_MAX: u32 = 16 * 1024;
+
+/// A TCP port and what to speak on it.
+pub(crate) struct Server {
+    pub(crate) listener: TcpListener,
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) router: Router,
+    pub(crate) connections_max: usize,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) tasks: TaskTracker,
+}
+
+/// TLS with that certificate for HTTP/1.1.
+pub(crate) fn tls(certificates: Arc<Certificates>) -> Result<TlsAcceptor, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(certificates);
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+impl Server {
+    /// Accepts connections until `stop`; those that are open end with their request.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let seats = Arc::new(Semaphore::new(self.connections_max));
+        let server = Arc::new(self);
+        loop {
+            // Above the limit new connections wait in the kernel's queue.
+            let seat = Arc::clone(&seats).acquire_owned();
+            let accepted = async {
+                let seat = seat.await.expect("the semaphore is never closed");
+                (server.listener.accept().await, seat)
+            };
+            let (accepted, seat) = tokio::select! {
+                () = stop.cancelled() => return,
+                accepted = accepted => accepted,
+            };
+            match accepted {
+                Ok((stream, address)) => {
+                    let (connection, stop) = (Arc::clone(&server), stop.clone());
+                    server.tasks.spawn(async move {
+                        connection.welcome(stream, address, stop).await;
+                        drop(seat);
+                    });
+                }
+                Err(error) => survive(&error).await,
+            }
+        }
+    }
+
+    async fn welcome(&self, stream: TcpStream, address: SocketAddr, stop: CancellationToken) {
+        // Neither is worth refusing a client for.
+        let _ = stream.set_nodelay(true);
+        let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_MAX);
+        let Some(tls) = &self.tls else {
+            return serve(stream, address, self.router.clone(), stop).await;
+        };
+        match timeout(HANDSHAKE, tls.accept(stream)).await {
+            Ok(Ok(stream)) => serve(stream, address, self.router.clone(), stop).await,
+            Ok(Err(_)) | Err(_) => {
+                let failures = &self.metrics.handshake_failures;
+                failures.get_or_create(&TransportLabel::WEBSOCKET).inc();
+            }
+        }
+    }
+}
+
+async fn serve<S>(stream: S, address: SocketAddr, router: Router, stop: CancellationToken)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(address));
+        router.clone().oneshot(request)
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(remote = %address, %error, "HTTP connection failed");
+    }
+}
+
+/// Out of files or memory, accepting again at once would only spin.
+async fn survive(error: &io::Error) {
+    let per_connection = matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+    );
+    if !per_connection {
+        tracing::warn!(%error, "cannot accept TCP connections now");
+        sleep(Duration::from_millis(500)).await;
+    }
+}

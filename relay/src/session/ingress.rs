@@ -1,0 +1,88 @@
+//! The way of a client's datagrams into the relay.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::bucket::Bucket;
+use super::outbox::Outbox;
+use crate::clock::Now;
+use crate::metrics::{Metrics, RejectLabel};
+use crate::station::{Ingest, Rejected, SourceId};
+use wire::code::CloseCode;
+
+/// Datagrams that lead nowhere a session may send per second.
+const STRAY_PER_SECOND: u32 = 500;
+
+/// Takes datagrams from the transport, on whatever thread reads them.
+#[derive(Debug)]
+pub(crate) struct Ingress {
+    state: Mutex<State>,
+    outbox: Arc<Outbox>,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Debug)]
+struct State {
+    ingest: Option<Ingest>,
+    strays: Bucket,
+}
+
+impl Ingress {
+    pub(crate) fn new(outbox: Arc<Outbox>, metrics: Arc<Metrics>, now: Now) -> Arc<Self> {
+        let strays = Bucket::new(STRAY_PER_SECOND, STRAY_PER_SECOND, now.instant);
+        Arc::new(Self {
+            state: Mutex::new(State {
+                ingest: None,
+                strays,
+            }),
+            outbox,
+            metrics,
+        })
+    }
+
+    /// Passes a datagram on to the listeners of the session's station, if it has
+    /// one and the datagram is good; else counts it.
+    pub(crate) fn handle_datagram(&self, bytes: &[u8], now: Now) {
+        let mut state = self.lock();
+        // Datagrams of kinds to come are none of our business yet.
+        let passed = match &mut state.ingest {
+            Some(ingest) => ingest.handle_datagram(bytes, now),
+            None => Err(Rejected::NoSource),
+        };
+        let Err(rejected) = passed else {
+            return;
+        };
+        let reason = rejected.name();
+        self.metrics.datagrams_rejected.get_or_create(&RejectLabel { reason }).inc();
+        if state.strays.take(now.instant).is_err() {
+            self.outbox.ask_end(CloseCode::Flooding);
+        }
+    }
+
+    /// Makes the session a source.
+    pub(crate) fn start(&self, ingest: Ingest) {
+        self.lock().ingest = Some(ingest);
+    }
+
+    /// The session is no source any more; gives back what it was.
+    pub(crate) fn stop(&self) -> Option<Ingest> {
+        self.lock().ingest.take()
+    }
+
+    /// The publish the session makes now.
+    pub(crate) fn source(&self) -> Option<SourceId> {
+        let state = self.lock();
+        let feed = state.ingest.as_ref()?.feed();
+        feed.ended().is_none().then_some(feed.source)
+    }
+
+    /// Received, lost and rejected so far; none when the session is no source.
+    pub(crate) fn totals(&self) -> Option<(u64, u64, u64)> {
+        let state = self.lock();
+        let ingest = state.ingest.as_ref().filter(|ingest| ingest.feed().ended().is_none())?;
+        Some(ingest.totals())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,272 @@
+//! What waits to be told to one session, bounded.
+//!
+//! Anyone may push; the session's transport takes. Each lane becomes a stream
+//! of its own on WebTransport, so that a client that leaves one unread hears
+//! the others all the same.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+use wire::code::CloseCode;
+use wire::frame::{Push, Reply};
+use wire::message::{Bye, CountsByStation, STATIONS_CHANNEL};
+
+use crate::station::Lane;
+
+/// Frames that wait in one lane before the session counts as one that does not read.
+pub(crate) const FRAMES_MAX: usize = 256;
+
+/// Stations told in one push of counts: some 45 KB of JSON at worst.
+const COUNTS_MAX: usize = 400;
+
+/// A control frame as JSON, encoded once however many sessions get it.
+#[derive(Debug, Clone)]
+pub(crate) struct Frame {
+    json: Bytes,
+    /// Frames of the same name replace one another while they wait: only the
+    /// latest matters.
+    replaces: Option<&'static str>,
+}
+
+/// The queue between everyone who has something to tell a session and its transport.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    state: Mutex<State>,
+    control: Notify,
+    metadata: Notify,
+    listeners: Notify,
+    /// Somebody found a reason to end the session.
+    distress: Notify,
+    /// The session begins to listen, or ends.
+    milestones: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    control: VecDeque<Frame>,
+    metadata: VecDeque<Frame>,
+    listeners: Option<Frame>,
+    counts: Option<Arc<CountsByStation>>,
+    listened: bool,
+    reason: Option<CloseCode>,
+    bye: Option<Bye>,
+}
+
+/// What a transport finds in a lane.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// The JSON to send next.
+    Frame(Bytes),
+    /// Nothing now.
+    Empty,
+    /// Nothing any more: the session has ended, for the reason in its last frame.
+    End(CloseCode),
+}
+
+impl Frame {
+    /// A frame that must arrive.
+    pub(crate) fn durable(push: &Push) -> Self {
+        Self::new(push.encode())
+    }
+
+    /// A frame whose place a later one of the same name takes.
+    pub(crate) fn volatile(push: &Push, name: &'static str) -> Self {
+        Self {
+            replaces: Some(name),
+            ..Self::durable(push)
+        }
+    }
+
+    fn new(json: String) -> Self {
+        Self {
+            json: json.into(),
+            replaces: None,
+        }
+    }
+}
+
+impl From<&Reply> for Frame {
+    fn from(reply: &Reply) -> Self {
+        Self::new(reply.encode())
+    }
+}
+
+impl Outbox {
+    /// Queues a frame. A lane that runs over asks for the session's end.
+    pub(crate) fn push(&self, lane: Lane, frame: Frame) {
+        let mut state = self.lock();
+        if state.bye.is_some() || state.reason.is_some() {
+            return;
+        }
+        let full = match lane {
+            Lane::Control => !append(&mut state.control, frame),
+            Lane::Metadata => !append(&mut state.metadata, frame),
+            Lane::Listeners => {
+                state.listeners = Some(frame);
+                if !state.listened {
+                    state.listened = true;
+                    self.milestones.notify_waiters();
+                }
+                false
+            }
+        };
+        if full {
+            state.reason = Some(CloseCode::SlowConsumer);
+            self.distress.notify_one();
+        }
+        drop(state);
+        self.notify(lane);
+    }
+
+    /// Queues counts; what waits already is brought up to date instead.
+    pub(crate) fn push_counts(&self, counts: &Arc<CountsByStation>) {
+        let mut state = self.lock();
+        match &mut state.counts {
+            Some(waiting) => {
+                let fresh = counts.iter().map(|(id, counts)| (id.clone(), *counts));
+                Arc::make_mut(waiting).extend(fresh);
+            }
+            none => *none = Some(Arc::clone(counts)),
+        }
+        drop(state);
+        self.notify(Lane::Control);
+    }
+
+    /// Asks for the session's end from outside of it; the first reason counts.
+    pub(crate) fn ask_end(&self, code: CloseCode) {
+        self.lock().reason.get_or_insert(code);
+        self.distress.notify_one();
+    }
+
+    /// Waits until somebody asked for the session's end.
+    pub(crate) async fn distress(&self) -> CloseCode {
+        loop {
+            if let Some(code) = self.lock().reason {
+                return code;
+            }
+            self.distress.notified().await;
+        }
+    }
+
+    /// Ends the session: after what waits in the control lane comes `bye`, then
+    /// nothing. For a client that does not read, what waits is dropped.
+    pub(crate) fn finish(&self, bye: Bye) {
+        let mut state = self.lock();
+        if state.bye.is_some() {
+            return;
+        }
+        if bye.code == CloseCode::SlowConsumer {
+            state.control.clear();
+        }
+        state.counts = None;
+        state.metadata.clear();
+        state.listeners = None;
+        state.control.push_back(Frame::durable(&bye.push()));
+        state.bye = Some(bye);
+        drop(state);
+        for lane in [Lane::Control, Lane::Metadata, Lane::Listeners] {
+            self.notify(lane);
+        }
+        self.milestones.notify_waiters();
+    }
+
+    /// Waits for the first `listen`; false when the session ends without one.
+    pub(crate) async fn listening(&self) -> bool {
+        let listened = |state: &State| match (state.listened, &state.bye) {
+            (_, Some(_)) => Some(false),
+            (true, None) => Some(true),
+            (false, None) => None,
+        };
+        self.milestone(listened).await
+    }
+
+    /// Waits for the session's end.
+    pub(crate) async fn finished(&self) -> CloseCode {
+        self.milestone(|state| state.bye.as_ref().map(|bye| bye.code)).await
+    }
+
+    /// Why the session ended, if it did.
+    pub(crate) fn end_code(&self) -> Option<CloseCode> {
+        self.lock().bye.as_ref().map(|bye| bye.code)
+    }
+
+    async fn milestone<T>(&self, reached: impl Fn(&State) -> Option<T>) -> T {
+        loop {
+            let mut notified = std::pin::pin!(self.milestones.notified());
+            // Enlisted before looking, so that nothing falls between the two.
+            notified.as_mut().enable();
+            if let Some(reached) = reached(&self.lock()) {
+                return reached;
+            }
+            notified.await;
+        }
+    }
+
+    /// Takes the next frame of a lane.
+    pub(crate) fn take(&self, lane: Lane) -> Taken {
+        let mut state = self.lock();
+        let frame = match lane {
+            Lane::Control => state.control.pop_front().or_else(|| state.pop_counts()),
+            Lane::Metadata => state.metadata.pop_front(),
+            Lane::Listeners => state.listeners.take(),
+        };
+        match (frame, &state.bye) {
+            (Some(frame), _) => Taken::Frame(frame.json),
+            (None, Some(bye)) => Taken::End(bye.code),
+            (None, None) => Taken::Empty,
+        }
+    }
+
+    /// Waits until a lane may have something.
+    pub(crate) async fn ready(&self, lane: Lane) {
+        self.notify_of(lane).notified().await;
+    }
+
+    fn notify(&self, lane: Lane) {
+        self.notify_of(lane).notify_one();
+    }
+
+    fn notify_of(&self, lane: Lane) -> &Notify {
+        match lane {
+            Lane::Control => &self.control,
+            Lane::Metadata => &self.metadata,
+            Lane::Listeners => &self.listeners,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change is made whole before it can panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn pop_counts(&mut self) -> Option<Frame> {
+        let mut counts = self.counts.take()?;
+        if counts.len() > COUNTS_MAX {
+            let rest = Arc::make_mut(&mut counts);
+            let nth = rest.keys().nth(COUNTS_MAX).cloned().expect("there are more than that");
+            self.counts = Some(Arc::new(rest.split_off(&nth)));
+        }
+        Some(Frame::durable(&Push::new(STATIONS_CHANNEL, "counts", &*counts)))
+    }
+}
+
+/// Appends a frame, or takes the place of one it replaces; false when there is no room.
+fn append(queue: &mut VecDeque<Frame>, frame: Frame) -> bool {
+    let same = |other: &&mut Frame| frame.replaces.is_some() && other.replaces == frame.replaces;
+    if let Some(waiting) = queue.iter_mut().find(same) {
+        *waiting = frame;
+        return true;
+    }
+    if queue.len() >= FRAMES_MAX {
+        return false;
+    }
+    queue.push_back(frame);
+    true
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,267 @@
+//! The registry's core: which stations there are, who is on air, who listens.
+//!
+//! Plain state, no lock and no clock. Every method takes the moment it happens
+//! at; what is to be done about it waits in [`Core::poll_effect`], in order.
+//! After each call drain the effects, and call [`Core::handle_timeout`] when
+//! [`Core::poll_timeout`] has come.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use wire::code::ErrorCode;
+use wire::frame::{Error, Push};
+use wire::message::{Counts, Metadata, Station, StationState, Track, TrackParams};
+use wire::{StationId, TrackId};
+
+use super::effect::{Audience, Effect, Lane, SourceId};
+use super::events::EventLog;
+use super::ladder::Rendition;
+use super::media_clock::MediaClock;
+use super::throttle::Throttle;
+use super::timeline::Timeline;
+use crate::clock::Now;
+use crate::config;
+use crate::session::SessionId;
+
+mod listening;
+mod on_air;
+mod subscribing;
+#[cfg(test)]
+mod tests;
+mod timers;
+
+pub(crate) use on_air::{Owner, Published};
+
+/// All stations and everyone who has to do with them.
+#[derive(Debug)]
+pub(crate) struct Core {
+    limits: config::Limits,
+    timing: config::Timing,
+    log: EventLog,
+    stations: BTreeMap<StationId, Entry>,
+    listening: HashMap<SessionId, StationId>,
+    subscribers: BTreeSet<SessionId>,
+    sources: HashMap<SourceId, StationId>,
+    last_track: u32,
+    last_source: u64,
+    renditions: usize,
+    counts_changed: BTreeSet<StationId>,
+    counts_told: Throttle,
+    wake_at: Option<Instant>,
+    effects: VecDeque<Effect>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    name: String,
+    description: String,
+    configured: bool,
+    on_air: Option<OnAir>,
+    listeners: BTreeMap<SessionId, Rendition>,
+    peak: u64,
+    /// Since when the station is off air without listeners.
+    idle_since: Instant,
+    listeners_told: Throttle,
+    update_told: Throttle,
+}
+
+#[derive(Debug)]
+struct OnAir {
+    source: Option<Source>,
+    /// When the last source vanished; set while there is no source.
+    interrupted_at: Option<Instant>,
+    started_at: u64,
+    params: TrackParams,
+    track: TrackId,
+    ladder: BTreeMap<Rendition, Made>,
+    clock: Arc<MediaClock>,
+    timeline: Timeline,
+    /// The timestamp of the metadata subscribers were told of last.
+    title_told: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Source {
+    id: SourceId,
+    owner: Owner,
+}
+
+/// A rendition that is made now.
+#[derive(Debug)]
+struct Made {
+    track: TrackId,
+    idle_since: Option<Instant>,
+}
+
+impl Core {
+    /// Knows the configured stations. `epoch` must differ from every earlier run's.
+    pub(crate) fn new(config: &config::Config, epoch: String, now: Now) -> Self {
+        let mut core = Self {
+            limits: config.limits.clone(),
+            timing: config.timing.clone(),
+            log: EventLog::new(epoch),
+            stations: BTreeMap::new(),
+            listening: HashMap::new(),
+            subscribers: BTreeSet::new(),
+            sources: HashMap::new(),
+            last_track: 0,
+            last_source: 0,
+            renditions: 0,
+            counts_changed: BTreeSet::new(),
+            counts_told: Throttle::default(),
+            wake_at: None,
+            effects: VecDeque::new(),
+        };
+        for station in &config.stations {
+            let name = station.name.clone().unwrap_or_else(|| station.id.to_string());
+            let description = station.description.clone();
+            let entry = Entry::new(name, description, true, now.instant);
+            core.stations.insert(station.id.clone(), entry);
+        }
+        core
+    }
+
+    /// The next thing to do.
+    pub(crate) fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// The station as others see it.
+    pub(crate) fn station(&self, id: &StationId, now: Now) -> Option<Station> {
+        Some(self.stations.get(id)?.view(id, now))
+    }
+
+    /// All stations by id.
+    pub(crate) fn stations(&self, now: Now) -> impl Iterator<Item = Station> {
+        self.stations.iter().map(move |(id, entry)| entry.view(id, now))
+    }
+
+    /// How many listen to each station.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (&StationId, u64)> {
+        self.stations.iter().map(|(id, entry)| (id, entry.listeners.len() as u64))
+    }
+
+    /// The sessions that listen to the station.
+    pub(crate) fn listeners(&self, id: &StationId) -> impl Iterator<Item = SessionId> {
+        let entry = self.stations.get(id);
+        entry.into_iter().flat_map(|entry| entry.listeners.keys().copied())
+    }
+
+    /// The sessions that subscribed `stations`.
+    pub(crate) fn subscribers(&self) -> impl Iterator<Item = SessionId> {
+        self.subscribers.iter().copied()
+    }
+
+    /// A session is gone: it listens to nothing and its station is interrupted.
+    pub(crate) fn session_ended(&mut self, session: SessionId, now: Now) {
+        self.subscribers.remove(&session);
+        self.leave(session, now);
+        if let Some(source) = self.source_of(session) {
+            self.source_lost(source, now);
+        }
+    }
+
+    fn tell(&mut self, audience: Audience, lane: Lane, push: Push) {
+        self.effects.push_back(Effect::Tell(audience, lane, push));
+    }
+
+    /// Tells the subscribers of `stations` about one of them.
+    fn announce(&mut self, kind: &str, id: &StationId, now: Now) {
+        let Some(entry) = self.stations.get_mut(id) else {
+            return;
+        };
+        // Every event carries the whole station, so nothing is left to tell.
+        entry.update_told.told(now.instant);
+        if let Some(on_air) = &mut entry.on_air {
+            on_air.title_told = on_air.title_from(now);
+        }
+        let push = self.log.append(kind, &entry.view(id, now));
+        self.tell(Audience::Subscribers, Lane::Control, push);
+    }
+
+    fn wake_by(&mut self, deadline: Option<Instant>) {
+        let earlier = [self.wake_at, deadline].into_iter().flatten().min();
+        self.wake_at = earlier;
+    }
+
+    fn new_track(&mut self) -> TrackId {
+        self.last_track = self.last_track % TrackId::MAX + 1;
+        TrackId::new(self.last_track.into()).expect("1 to the largest track id")
+    }
+}
+
+impl Entry {
+    fn new(name: String, description: String, configured: bool, now: Instant) -> Self {
+        Self {
+            name,
+            description,
+            configured,
+            on_air: None,
+            listeners: BTreeMap::new(),
+            peak: 0,
+            idle_since: now,
+            listeners_told: Throttle::default(),
+            update_told: Throttle::default(),
+        }
+    }
+
+    fn view(&self, id: &StationId, now: Now) -> Station {
+        let on_air = self.on_air.as_ref();
+        Station {
+            id: id.clone(),
+            name: self.name.clone(),
+            description: self.description.clone(),
+            state: on_air.map_or(StationState::Offline, OnAir::state),
+            started_at: on_air.map(|on_air| on_air.started_at),
+            listeners: self.counts().count,
+            listeners_peak: self.peak,
+            metadata: on_air.and_then(|on_air| on_air.metadata(now)).cloned(),
+            renditions: Rendition::names(),
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        Counts {
+            count: self.listeners.len() as u64,
+            peak: self.peak,
+        }
+    }
+}
+
+impl OnAir {
+    fn state(&self) -> StationState {
+        match self.source {
+            Some(_) => StationState::Live,
+            None => StationState::Interrupted,
+        }
+    }
+
+    fn metadata(&self, now: Now) -> Option<&Metadata> {
+        let current = self.timeline.current(self.clock.newest(now.instant))?;
+        Some(&current.1)
+    }
+
+    /// The timestamp from which on it plays what it plays.
+    fn title_from(&self, now: Now) -> Option<u64> {
+        let current = self.timeline.current(self.clock.newest(now.instant))?;
+        Some(current.0)
+    }
+
+    /// The track of a rendition, when it is there.
+    fn track(&self, rendition: Rendition) -> Option<Track> {
+        let (id, params) = match rendition.params() {
+            None => (self.track, self.params),
+            Some(params) => (self.ladder.get(&rendition)?.track, params),
+        };
+        Some(Track {
+            id,
+            rendition: rendition.name().to_owned(),
+            params,
+        })
+    }
+}
+
+fn unknown_station(id: &StationId) -> Error {
+    Error::new(ErrorCode::UnknownStation, format!("there is no station {id} now"))
+}

@@ -1,0 +1,193 @@
+//! Listening: joining, switching and leaving, and the counts that follow.
+
+use wire::StationId;
+use wire::code::ErrorCode;
+use wire::frame::{Error, Push};
+use wire::message::{ListenResult, Track};
+
+use super::super::effect::{Audience, Effect, Lane};
+use super::super::ladder::Rendition;
+use super::{Core, Made, unknown_station};
+use crate::clock::Now;
+use crate::session::SessionId;
+
+impl Core {
+    /// Makes the session a listener of that station and of no other.
+    pub(crate) fn listen(
+        &mut self,
+        session: SessionId,
+        station: &StationId,
+        rendition: &str,
+        now: Now,
+    ) -> Result<ListenResult, Error> {
+        if !self.stations.contains_key(station) {
+            return Err(unknown_station(station));
+        }
+        let Some(rendition) = Rendition::from_name(rendition) else {
+            let known = Rendition::names().join(", ");
+            let message = format!("{station} has no such rendition, only {known}");
+            return Err(Error::new(ErrorCode::UnknownRendition, message));
+        };
+        let track = self.prepare_track(station, rendition)?;
+        if self.listening.get(&session).is_some_and(|other| other != station) {
+            self.leave(session, now);
+        }
+        self.enter(session, station, rendition, now);
+        match &track {
+            Some(track) => self.effects.push_back(Effect::Attach(session, track.id)),
+            None => self.effects.push_back(Effect::Detach(session)),
+        }
+        self.tell_newcomer(session, station, now);
+        let station = self.station(station, now).expect("it was found above");
+        Ok(ListenResult { station, track })
+    }
+
+    /// The session listens to nothing any more; false when it did not listen.
+    pub(crate) fn unlisten(&mut self, session: SessionId, now: Now) -> bool {
+        self.leave(session, now)
+    }
+
+    /// The track of a rendition, made now if nobody took it before; none off air.
+    pub(super) fn prepare_track(
+        &mut self,
+        station: &StationId,
+        rendition: Rendition,
+    ) -> Result<Option<Track>, Error> {
+        let entry = self.stations.get(station);
+        let Some(on_air) = entry.and_then(|entry| entry.on_air.as_ref()) else {
+            return Ok(None);
+        };
+        let from = on_air.track;
+        if on_air.track(rendition).is_none() {
+            if self.renditions >= self.limits.renditions {
+                let message = format!("the relay makes {} renditions already", self.renditions);
+                return Err(Error::new(ErrorCode::Overloaded, message).retry_after_ms(5_000));
+            }
+            let track = self.new_track();
+            let made = Made {
+                track,
+                idle_since: None,
+            };
+            let on_air = self.on_air_mut(station).expect("it is on air as seen above");
+            on_air.ladder.insert(rendition, made);
+            self.renditions += 1;
+            self.effects.push_back(Effect::Make {
+                track,
+                from,
+                rendition,
+            });
+        }
+        Ok(self.on_air_mut(station).and_then(|on_air| on_air.track(rendition)))
+    }
+
+    /// Takes the session off whatever it listens to.
+    pub(super) fn leave(&mut self, session: SessionId, now: Now) -> bool {
+        let Some(station) = self.listening.remove(&session) else {
+            return false;
+        };
+        self.effects.push_back(Effect::Detach(session));
+        let entry = self.stations.get_mut(&station);
+        let Some(rendition) = entry.and_then(|entry| entry.listeners.remove(&session)) else {
+            return false;
+        };
+        self.rendition_left(&station, rendition, now);
+        self.count_changed(&station, now);
+        true
+    }
+
+    fn enter(&mut self, session: SessionId, id: &StationId, rendition: Rendition, now: Now) {
+        let Some(entry) = self.stations.get_mut(id) else {
+            return;
+        };
+        let before = entry.listeners.insert(session, rendition);
+        entry.peak = entry.peak.max(entry.listeners.len() as u64);
+        if let Some(made) = entry.on_air.as_mut().and_then(|air| air.ladder.get_mut(&rendition)) {
+            made.idle_since = None;
+        }
+        self.listening.insert(session, id.clone());
+        match before {
+            None => self.count_changed(id, now),
+            Some(before) if before != rendition => self.rendition_left(id, before, now),
+            Some(_) => {}
+        }
+    }
+
+    /// Starts the grace of a rendition when its last listener left.
+    fn rendition_left(&mut self, id: &StationId, rendition: Rendition, now: Now) {
+        let Some(entry) = self.stations.get_mut(id) else {
+            return;
+        };
+        if entry.listeners.values().any(|other| *other == rendition) {
+            return;
+        }
+        let ladder = entry.on_air.as_mut().map(|on_air| &mut on_air.ladder);
+        if let Some(made) = ladder.and_then(|ladder| ladder.get_mut(&rendition)) {
+            made.idle_since = Some(now.instant);
+            self.wake_by(Some(now.instant + self.timing.rendition_grace));
+        }
+    }
+
+    fn count_changed(&mut self, id: &StationId, now: Now) {
+        let Some(entry) = self.stations.get_mut(id) else {
+            return;
+        };
+        if entry.listeners.is_empty() {
+            entry.idle_since = now.instant;
+        }
+        let edge = entry.listeners.len() <= 1;
+        if entry.listeners_told.change(now.instant) || edge {
+            entry.listeners_told.told(now.instant);
+            self.tell_listeners(id);
+        } else {
+            let deadline = entry.listeners_told.deadline();
+            self.wake_by(deadline);
+        }
+        self.counts_changed.insert(id.clone());
+        if self.counts_told.change(now.instant) {
+            self.tell_counts();
+        } else {
+            self.wake_by(self.counts_told.deadline());
+        }
+        let forget = now.instant + self.timing.station_memory;
+        self.wake_by(Some(forget));
+    }
+
+    /// Tells the station's listeners how many they are.
+    pub(super) fn tell_listeners(&mut self, id: &StationId) {
+        if let Some(entry) = self.stations.get(id).filter(|entry| !entry.listeners.is_empty()) {
+            let push = Push::new(id.channel(), "listeners", &entry.counts());
+            self.tell(Audience::Listeners(id.clone()), Lane::Listeners, push);
+        }
+    }
+
+    /// Tells the subscribers of `stations` the counts that changed.
+    pub(super) fn tell_counts(&mut self) {
+        let changed = std::mem::take(&mut self.counts_changed);
+        let counts = changed.into_iter().filter_map(|id| {
+            let counts = self.stations.get(&id)?.counts();
+            Some((id, counts))
+        });
+        let counts = counts.collect();
+        self.effects.push_back(Effect::Counts(counts));
+    }
+
+    /// Tells one listener what plays and how many listen.
+    fn tell_newcomer(&mut self, session: SessionId, id: &StationId, now: Now) {
+        let Some(entry) = self.stations.get(id) else {
+            return;
+        };
+        let channel = id.channel();
+        let mut pushes = Vec::new();
+        if let Some(on_air) = &entry.on_air {
+            let newest = on_air.clock.newest(now.instant);
+            for metadata in on_air.timeline.from(newest) {
+                pushes.push((Lane::Metadata, Push::new(&*channel, "metadata", metadata)));
+            }
+        }
+        let counts = Push::new(&*channel, "listeners", &entry.counts());
+        pushes.push((Lane::Listeners, counts));
+        for (lane, push) in pushes {
+            self.tell(Audience::Session(session), lane, push);
+        }
+    }
+}

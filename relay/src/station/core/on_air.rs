@@ -1,0 +1,400 @@
+//! Sources: coming, going, vanishing, returning, taking over.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use wire::code::ErrorCode;
+use wire::frame::{Error, Push};
+use wire::message::{
+    Empty, Metadata, PublishEndCode, PublishEnded, Started, Station, StationState, Track,
+    TrackParams, clean_text,
+};
+use wire::{StationId, TrackId};
+
+use super::super::effect::{Audience, Effect, Lane, SourceId};
+use super::super::ladder::Rendition;
+use super::super::local::Publication;
+use super::super::media_clock::MediaClock;
+use super::super::timeline::Timeline;
+use super::{Core, Entry, OnAir, Source};
+use crate::clock::Now;
+use crate::session::SessionId;
+
+/// How far ahead of its media time metadata may be announced, in samples: 10 minutes.
+const ANNOUNCE_AHEAD_MAX: u64 = 600 * 48_000;
+
+/// Who publishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// A session.
+    Session(SessionId),
+    /// Something inside the process.
+    Local,
+}
+
+/// What a new source needs to know.
+#[derive(Debug)]
+pub(crate) struct Published {
+    pub(crate) source: SourceId,
+    pub(crate) station: Station,
+    pub(crate) track: Track,
+    /// The number of its first packet.
+    pub(crate) sequence: u64,
+    /// The timestamp of its first packet.
+    pub(crate) timestamp: u64,
+    pub(crate) clock: Arc<MediaClock>,
+}
+
+impl Core {
+    /// Makes somebody the station's source. That they may be was checked before.
+    pub(crate) fn publish(
+        &mut self,
+        owner: Owner,
+        publication: Publication,
+        now: Now,
+    ) -> Result<Published, Error> {
+        let bad = |message: String| Error::new(ErrorCode::BadRequest, message);
+        publication.track.validate().map_err(|error| bad(error.to_string()))?;
+        let id = publication.station.clone();
+        self.check_free(owner, &publication)?;
+        self.find_or_make(&id, now)?;
+        let (sequence, timestamp) = match self.on_air_mut(&id) {
+            Some(on_air) => on_air.clock.resume_point(now.instant),
+            None => (0, 0),
+        };
+        let title = publication.metadata.map(Metadata::cleaned);
+        if let Some(title) = &title {
+            check_timestamp(title.timestamp, timestamp)?;
+        }
+        let displaced = self.displace(&id, owner);
+        self.last_source += 1;
+        let source = Source {
+            id: SourceId(self.last_source),
+            owner,
+        };
+        let source_id = source.id;
+        self.sources.insert(source_id, id.clone());
+        let renamed = self.rename(&id, publication.name, publication.description);
+        let before = self.on_air_mut(&id).map(|on_air| on_air.state());
+        match before {
+            None => self.start(&id, source, publication.track, now),
+            Some(_) => self.resume(&id, source, publication.track),
+        }
+        if let Some(title) = title {
+            self.set_title(&id, title, timestamp, now);
+        }
+        match before {
+            None => self.announce("started", &id, now),
+            Some(StationState::Interrupted) if !displaced => {
+                self.announce("resumed", &id, now);
+            }
+            Some(_) if renamed => self.update_soon(&id, now),
+            Some(_) => {}
+        }
+        Ok(self.published(&id, source_id, sequence, timestamp, now))
+    }
+
+    /// The station stops at once: its source said so.
+    pub(crate) fn unpublish(&mut self, source: SourceId, now: Now) {
+        if let Some(id) = self.sources.remove(&source) {
+            self.stop(&id, now);
+        }
+    }
+
+    /// The source may not be one any more: it is told, and the station stops at once.
+    pub(crate) fn revoke(&mut self, source: SourceId, now: Now) {
+        let Some(id) = self.sources.remove(&source) else {
+            return;
+        };
+        let reason = "the session's token does not allow it any more";
+        self.end_source(&id, PublishEndCode::Forbidden, reason);
+        self.stop(&id, now);
+    }
+
+    /// The source vanished: the station waits for it, or another.
+    pub(crate) fn source_lost(&mut self, source: SourceId, now: Now) {
+        let Some(id) = self.sources.remove(&source) else {
+            return;
+        };
+        let deadline = now.instant + self.timing.interruption;
+        let Some(on_air) = self.on_air_mut(&id) else {
+            return;
+        };
+        on_air.source = None;
+        on_air.interrupted_at = Some(now.instant);
+        self.wake_by(Some(deadline));
+        self.tell_all(&id, "interrupted");
+        self.announce("interrupted", &id, now);
+    }
+
+    /// What the source sends is something else from its timestamp on, or from now.
+    pub(crate) fn update_metadata(
+        &mut self,
+        source: SourceId,
+        metadata: Metadata,
+        now: Now,
+    ) -> Result<(), Error> {
+        let not_publishing = || Error::new(ErrorCode::NotPublishing, "this session is no source");
+        let id = self.sources.get(&source).cloned().ok_or_else(not_publishing)?;
+        let on_air = self.on_air_mut(&id).ok_or_else(not_publishing)?;
+        let newest = on_air.clock.newest(now.instant);
+        let metadata = metadata.cleaned();
+        check_timestamp(metadata.timestamp, newest)?;
+        self.set_title(&id, metadata, newest, now);
+        self.update_soon(&id, now);
+        Ok(())
+    }
+
+    /// The session's publish, if it is a source.
+    pub(crate) fn source_of(&self, session: SessionId) -> Option<SourceId> {
+        let mine = |source: &Source| source.owner == Owner::Session(session);
+        let sources = self.sources.iter().find(|(id, station)| {
+            let on_air = self.stations.get(*station).and_then(|entry| entry.on_air.as_ref());
+            let current = on_air.and_then(|on_air| on_air.source.as_ref());
+            current.is_some_and(|source| source.id == **id && mine(source))
+        });
+        sources.map(|(id, _)| *id)
+    }
+
+    pub(super) fn on_air_mut(&mut self, id: &StationId) -> Option<&mut OnAir> {
+        self.stations.get_mut(id)?.on_air.as_mut()
+    }
+
+    /// Takes the station off air.
+    pub(super) fn stop(&mut self, id: &StationId, now: Now) {
+        let Some(entry) = self.stations.get_mut(id) else {
+            return;
+        };
+        let Some(on_air) = entry.on_air.take() else {
+            return;
+        };
+        entry.idle_since = now.instant;
+        if let Some(source) = on_air.source {
+            self.sources.remove(&source.id);
+        }
+        self.renditions -= on_air.ladder.len();
+        for made in on_air.ladder.values() {
+            self.effects.push_back(Effect::Close(made.track));
+        }
+        self.effects.push_back(Effect::Close(on_air.track));
+        self.tell_all(id, "stopped");
+        self.announce("stopped", id, now);
+        self.wake_by(Some(now.instant + self.timing.station_memory));
+    }
+
+    /// Whether the station is free for `owner`, or may be taken.
+    fn check_free(&self, owner: Owner, publication: &Publication) -> Result<(), Error> {
+        if let Owner::Session(session) = owner
+            && let Some(other) = self.source_of(session).and_then(|id| self.sources.get(&id))
+            && *other != publication.station
+        {
+            let message = format!("this session is the source of {other}; unpublish first");
+            return Err(Error::new(ErrorCode::BadRequest, message));
+        }
+        let entry = self.stations.get(&publication.station);
+        let on_air = entry.and_then(|entry| entry.on_air.as_ref());
+        match on_air.and_then(|on_air| on_air.source.as_ref()) {
+            // A session may announce its own track anew; every local source is somebody else.
+            Some(source) if source.owner != owner || owner == Owner::Local => {
+                if publication.takeover {
+                    return Ok(());
+                }
+                let message = format!("{} has another source on air", publication.station);
+                Err(Error::new(ErrorCode::StationBusy, message).retry_after_ms(2_000))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Knows the station from now on, forgetting one that nobody needs if there are too many.
+    fn find_or_make(&mut self, id: &StationId, now: Now) -> Result<(), Error> {
+        if self.stations.contains_key(id) {
+            return Ok(());
+        }
+        if self.stations.len() >= self.limits.stations {
+            let idle = self.stations.iter().filter_map(|(id, entry)| Some((entry.idle_since()?, id)));
+            let oldest = idle.min().map(|(_, id)| id.clone()).ok_or_else(|| {
+                let message = format!("the relay has {} stations already", self.stations.len());
+                Error::new(ErrorCode::Overloaded, message).retry_after_ms(10_000)
+            })?;
+            self.stations.remove(&oldest);
+        }
+        let entry = Entry::new(id.to_string(), String::new(), false, now.instant);
+        self.stations.insert(id.clone(), entry);
+        Ok(())
+    }
+
+    /// Ends the present source in favour of a new one; true when the station was live.
+    fn displace(&mut self, id: &StationId, owner: Owner) -> bool {
+        let source = self.on_air_mut(id).and_then(|on_air| on_air.source.as_ref());
+        let Some(source) = source else {
+            return false;
+        };
+        let (former, same) = (source.id, source.owner == owner && owner != Owner::Local);
+        self.sources.remove(&former);
+        match same {
+            true => self.effects.push_back(Effect::End(former, PublishEndCode::TakenOver)),
+            false => self.end_source(id, PublishEndCode::TakenOver, "another source took over"),
+        }
+        true
+    }
+
+    /// Ends the station's present source and tells it.
+    fn end_source(&mut self, id: &StationId, code: PublishEndCode, reason: &str) {
+        let source = self.on_air_mut(id).and_then(|on_air| on_air.source.take());
+        let Some(source) = source else {
+            return;
+        };
+        self.effects.push_back(Effect::End(source.id, code));
+        if let Owner::Session(session) = source.owner {
+            let reason = reason.to_owned();
+            let push = Push::new(id.channel(), "publish_ended", &PublishEnded { code, reason });
+            self.tell(Audience::Session(session), Lane::Control, push);
+        }
+    }
+
+    fn rename(&mut self, id: &StationId, name: Option<String>, about: Option<String>) -> bool {
+        let Some(entry) = self.stations.get_mut(id) else {
+            return false;
+        };
+        let before = (entry.name.clone(), entry.description.clone());
+        if let Some(name) = name.map(clean_text).filter(|name| !name.is_empty()) {
+            entry.name = name;
+        }
+        if let Some(about) = about.map(clean_text) {
+            entry.description = about;
+        }
+        before != (entry.name.clone(), entry.description.clone())
+    }
+
+    /// Puts the station on air: everyone who waits for it gets a track.
+    fn start(&mut self, id: &StationId, source: Source, params: TrackParams, now: Now) {
+        let track = self.new_track();
+        self.effects.push_back(Effect::Open(track));
+        let Some(entry) = self.stations.get_mut(id) else {
+            return;
+        };
+        entry.peak = entry.listeners.len() as u64;
+        entry.on_air = Some(OnAir {
+            source: Some(source),
+            interrupted_at: None,
+            started_at: now.unix_us,
+            params,
+            track,
+            ladder: BTreeMap::new(),
+            clock: Arc::new(MediaClock::new(now.instant)),
+            timeline: Timeline::default(),
+            title_told: None,
+        });
+        let waiting: Vec<_> = entry.listeners.iter().map(|(who, what)| (*who, *what)).collect();
+        for (session, rendition) in waiting {
+            // With too many renditions already, who waits for one goes on waiting.
+            if let Ok(Some(track)) = self.prepare_track(id, rendition) {
+                self.effects.push_back(Effect::Attach(session, track.id));
+                let push = Push::new(id.channel(), "started", &Started { track });
+                self.tell(Audience::Session(session), Lane::Control, push);
+            }
+        }
+    }
+
+    /// Gives a station on air its next source, on the same track if it can be.
+    fn resume(&mut self, id: &StationId, source: Source, params: TrackParams) {
+        let Some(on_air) = self.on_air_mut(id) else {
+            return;
+        };
+        on_air.source = Some(source);
+        let interrupted = on_air.interrupted_at.take().is_some();
+        let (same, former) = (on_air.params == params, on_air.track);
+        if interrupted {
+            self.tell_all(id, "resumed");
+        }
+        if !same {
+            self.replace_track(id, former, params);
+        }
+    }
+
+    fn replace_track(&mut self, id: &StationId, former: TrackId, params: TrackParams) {
+        let track = self.new_track();
+        self.effects.push_back(Effect::Open(track));
+        self.effects.push_back(Effect::Move(former, track));
+        self.effects.push_back(Effect::Close(former));
+        let Some(entry) = self.stations.get_mut(id) else {
+            return;
+        };
+        let Some(on_air) = &mut entry.on_air else {
+            return;
+        };
+        (on_air.track, on_air.params) = (track, params);
+        let started = on_air.track(Rendition::Source).map(|track| Started { track });
+        let on_source = entry.listeners.iter().filter(|(_, what)| **what == Rendition::Source);
+        let sessions: Vec<_> = on_source.map(|(session, _)| *session).collect();
+        for session in sessions {
+            if let Some(started) = &started {
+                let push = Push::new(id.channel(), "started", started);
+                self.tell(Audience::Session(session), Lane::Control, push);
+            }
+        }
+    }
+
+    /// Notes what plays and tells the listeners.
+    fn set_title(&mut self, id: &StationId, mut title: Metadata, newest: u64, now: Now) {
+        let from = *title.timestamp.get_or_insert(newest);
+        let push = Push::new(id.channel(), "metadata", &title);
+        let Some(on_air) = self.on_air_mut(id) else {
+            return;
+        };
+        on_air.timeline.insert(from, title, newest);
+        if from > newest {
+            self.wake_by(Some(now.instant + std::time::Duration::from_millis(20)));
+        }
+        self.tell(Audience::Listeners(id.clone()), Lane::Metadata, push);
+    }
+
+    /// Tells the subscribers of `stations` what is new about one, at most once a second.
+    fn update_soon(&mut self, id: &StationId, now: Now) {
+        let Some(entry) = self.stations.get_mut(id) else {
+            return;
+        };
+        if entry.update_told.change(now.instant) {
+            self.announce("updated", id, now);
+        } else {
+            let deadline = entry.update_told.deadline();
+            self.wake_by(deadline);
+        }
+    }
+
+    fn tell_all(&mut self, id: &StationId, kind: &str) {
+        let push = Push::new(id.channel(), kind, &Empty {});
+        self.tell(Audience::Listeners(id.clone()), Lane::Control, push);
+    }
+
+    fn published(
+        &self,
+        id: &StationId,
+        source: SourceId,
+        sequence: u64,
+        timestamp: u64,
+        now: Now,
+    ) -> Published {
+        let entry = self.stations.get(id).expect("the station was made by publish");
+        let on_air = entry.on_air.as_ref().expect("publish put it on air");
+        Published {
+            source,
+            station: entry.view(id, now),
+            track: on_air.track(Rendition::Source).expect("the source is always there"),
+            sequence,
+            timestamp,
+            clock: Arc::clone(&on_air.clock),
+        }
+    }
+}
+
+fn check_timestamp(timestamp: Option<u64>, newest: u64) -> Result<(), Error> {
+    match timestamp {
+        Some(timestamp) if timestamp > newest.saturating_add(ANNOUNCE_AHEAD_MAX) => {
+            let message = "metadata.timestamp is more than 10 minutes ahead";
+            Err(Error::new(ErrorCode::BadRequest, message))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,61 @@
+//! What the registry's core wants done.
+
+use wire::frame::Push;
+use wire::message::{CountsByStation, PublishEndCode};
+use wire::{StationId, TrackId};
+
+use super::ladder::Rendition;
+use crate::session::SessionId;
+
+/// One publish, by a session or from inside the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct SourceId(pub(crate) u64);
+
+/// Something to do, in order.
+#[derive(Debug, Clone)]
+pub(crate) enum Effect {
+    /// Tell somebody.
+    Tell(Audience, Lane, Push),
+    /// Tell the subscribers of `stations` new counts.
+    Counts(CountsByStation),
+    /// A track begins to exist.
+    Open(TrackId),
+    /// A rendition's track begins to exist, to be made from another track.
+    Make {
+        track: TrackId,
+        from: TrackId,
+        rendition: Rendition,
+    },
+    /// All who take the first track, transcoders included, take the second instead.
+    Move(TrackId, TrackId),
+    /// A track ends to exist; nobody takes it any more.
+    Close(TrackId),
+    /// The session takes this track and no other.
+    Attach(SessionId, TrackId),
+    /// The session takes no track.
+    Detach(SessionId),
+    /// That publish is over although its source did not end it.
+    End(SourceId, PublishEndCode),
+}
+
+/// Who is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// One session.
+    Session(SessionId),
+    /// Everyone who listens to the station.
+    Listeners(StationId),
+    /// Everyone who subscribed `stations`.
+    Subscribers,
+}
+
+/// Which of a session's streams carries a push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Everything that has no stream of its own.
+    Control,
+    /// What plays.
+    Metadata,
+    /// Listener counts; only the latest matters.
+    Listeners,
+}

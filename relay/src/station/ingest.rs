@@ -1,0 +1,125 @@
+//! The way of a source's datagrams to its track.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use wire::audio::{Datagram, SendTime};
+use wire::message::{PublishEndCode, TrackParams};
+
+use super::effect::SourceId;
+use super::media_clock::MediaClock;
+use super::window::{Rejected, Window};
+use crate::clock::Now;
+use crate::fanout::{Packet, Track};
+use crate::metrics::Metrics;
+
+/// A send time further off than this is replaced, in microseconds: 5 s.
+const SEND_TIME_OFF_MAX: i32 = 5_000_000;
+
+/// What the registry and the source's own thread share about one publish.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    pub(crate) source: SourceId,
+    pub(crate) params: TrackParams,
+    pub(crate) track: Arc<Track>,
+    pub(crate) clock: Arc<MediaClock>,
+    ended: AtomicU8,
+}
+
+/// Takes the datagrams of one publish. Owned by whoever reads them.
+#[derive(Debug)]
+pub(crate) struct Ingest {
+    feed: Arc<Feed>,
+    window: Window,
+    rejected: u64,
+    metrics: Arc<Metrics>,
+}
+
+impl Feed {
+    pub(crate) fn new(
+        source: SourceId,
+        params: TrackParams,
+        track: Arc<Track>,
+        clock: Arc<MediaClock>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            source,
+            params,
+            track,
+            clock,
+            ended: AtomicU8::new(0),
+        })
+    }
+
+    /// Ends the publish from the registry's side.
+    pub(crate) fn end(&self, code: PublishEndCode) {
+        let mark = match code {
+            PublishEndCode::Forbidden => 2,
+            _ => 1,
+        };
+        self.ended.store(mark, Ordering::Release);
+    }
+
+    /// Why the publish was ended, if it was.
+    pub(crate) fn ended(&self) -> Option<PublishEndCode> {
+        match self.ended.load(Ordering::Acquire) {
+            0 => None,
+            2 => Some(PublishEndCode::Forbidden),
+            _ => Some(PublishEndCode::TakenOver),
+        }
+    }
+}
+
+impl Ingest {
+    /// For a publish whose first packet is to be `first`.
+    pub(crate) fn new(feed: Arc<Feed>, first: u64, metrics: Arc<Metrics>, now: Now) -> Self {
+        let window = Window::new(first, feed.params.frame_us, now.instant);
+        Self {
+            feed,
+            window,
+            rejected: 0,
+            metrics,
+        }
+    }
+
+    pub(crate) fn feed(&self) -> &Arc<Feed> {
+        &self.feed
+    }
+
+    /// Passes a datagram on to every listener, or tells why not.
+    pub(crate) fn handle_datagram(&mut self, bytes: &[u8], now: Now) -> Result<(), Rejected> {
+        let passed = self.pass(bytes, now);
+        match passed {
+            Ok(()) => {
+                self.metrics.datagrams_in.inc();
+            }
+            Err(_) => self.rejected += 1,
+        }
+        passed
+    }
+
+    /// Received, lost and rejected so far.
+    pub(crate) fn totals(&self) -> (u64, u64, u64) {
+        let (received, lost) = self.window.totals();
+        (received, lost, self.rejected)
+    }
+
+    fn pass(&mut self, bytes: &[u8], now: Now) -> Result<(), Rejected> {
+        let datagram = Datagram::decode(bytes).map_err(|_| Rejected::Malformed)?;
+        if datagram.track != self.feed.track.id() || self.feed.ended().is_some() {
+            return Err(Rejected::Track);
+        }
+        self.window.check(&datagram, &self.feed.clock, now.instant)?;
+        let frame_us = self.feed.params.frame_us;
+        let off = datagram.send_time.elapsed_us(now.unix_us);
+        let packet = if off.unsigned_abs() <= SEND_TIME_OFF_MAX.unsigned_abs() {
+            Packet::copy_from(datagram.track, frame_us, bytes)
+        } else {
+            let send_time = SendTime::from_server_time(now.unix_us);
+            let restamped = Datagram { send_time, ..datagram };
+            Packet::encode(frame_us, &restamped).map_err(|_| Rejected::Malformed)?
+        };
+        self.feed.track.fan_out(&packet);
+        Ok(())
+    }
+}

@@ -1,0 +1,213 @@
+//! Carries out what the registry's core wants done.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use wire::code::ErrorCode;
+use wire::frame::{Error, Push, Reply};
+use wire::message::{STATIONS_CHANNEL, SubscribeParams, Subscribed};
+use wire::{StationId, TrackId};
+
+use super::core::Published;
+use super::effect::{Audience, Effect, Lane};
+use super::ingest::Feed;
+use super::ladder::Rendition;
+use super::{Inner, Live};
+use crate::clock::Now;
+use crate::fanout::Track;
+use crate::fanout::rendition::Transcoder;
+use crate::session::SessionId;
+use crate::session::core::SUBSCRIPTIONS_MAX;
+use crate::session::outbox::Frame;
+
+impl Inner {
+    /// Does everything the core wants done, in order.
+    pub(super) fn settle(&mut self) {
+        while let Some(effect) = self.core.poll_effect() {
+            self.apply(effect);
+        }
+    }
+
+    fn apply(&mut self, effect: Effect) {
+        match effect {
+            Effect::Tell(audience, lane, push) => self.tell(&audience, lane, &push),
+            Effect::Counts(counts) => {
+                let counts = Arc::new(counts);
+                for session in self.core.subscribers() {
+                    if let Some(member) = self.sessions.get(&session) {
+                        member.outbox.push_counts(&counts);
+                    }
+                }
+            }
+            Effect::Open(track) => self.open(track, None),
+            Effect::Make {
+                track,
+                from,
+                rendition,
+            } => self.make(track, from, rendition),
+            Effect::Move(from, to) => self.move_listeners(from, to),
+            Effect::Close(track) => self.close(track),
+            Effect::Attach(session, track) => self.attach(session, track),
+            Effect::Detach(session) => self.detach(session),
+            Effect::End(source, code) => {
+                if let Some(feed) = self.feeds.remove(&source) {
+                    feed.end(code);
+                }
+            }
+        }
+    }
+
+    /// Queues a reply.
+    pub(super) fn reply(&self, session: SessionId, reply: &Reply) {
+        if let Some(member) = self.sessions.get(&session) {
+            member.outbox.push(Lane::Control, Frame::from(reply));
+        }
+    }
+
+    /// What a new source's datagrams go through.
+    pub(super) fn feed(&mut self, published: &Published) -> Arc<Feed> {
+        // The track of a publish is opened by one of the effects that wait.
+        self.settle();
+        let live = self.tracks.get(&published.track.id).expect("a source's track is open");
+        let feed = Feed::new(
+            published.source,
+            published.track.params,
+            Arc::clone(&live.track),
+            Arc::clone(&published.clock),
+        );
+        self.feeds.insert(published.source, Arc::clone(&feed));
+        feed
+    }
+
+    pub(super) fn subscribe_all(
+        &mut self,
+        session: SessionId,
+        wanted: &[SubscribeParams],
+        now: Now,
+    ) -> Vec<Subscribed> {
+        let mut seen = BTreeSet::new();
+        let mut subscribe = |index: usize, params: &SubscribeParams| {
+            let first = seen.insert(params.channel.clone());
+            let subscribed = if index >= SUBSCRIPTIONS_MAX {
+                let message = format!("above {SUBSCRIPTIONS_MAX} subscriptions");
+                Err(Error::new(ErrorCode::TooManySubscriptions, message))
+            } else if !first {
+                Err(Error::new(ErrorCode::BadRequest, "this channel is named twice"))
+            } else {
+                self.subscribe(session, params, now)
+            };
+            let channel = || params.channel.chars().take(128).collect();
+            subscribed.unwrap_or_else(|error| Subscribed::refused(channel(), error))
+        };
+        // A refusal takes some 300 bytes: what is beyond this cannot fit the reply.
+        let wanted = wanted.iter().take(2 * SUBSCRIPTIONS_MAX).enumerate();
+        wanted.map(|(index, params)| subscribe(index, params)).collect()
+    }
+
+    pub(super) fn subscribe(
+        &mut self,
+        session: SessionId,
+        params: &SubscribeParams,
+        now: Now,
+    ) -> Result<Subscribed, Error> {
+        known_channel(&params.channel)?;
+        let position = params.epoch.as_deref().zip(params.offset);
+        Ok(self.core.subscribe(session, position, now))
+    }
+
+    /// Takes the session off its track.
+    pub(super) fn detach(&mut self, session: SessionId) {
+        let Some(member) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        let track = member.track.take();
+        if let Some(live) = track.and_then(|track| self.tracks.get(&track)) {
+            live.track.detach(&member.listener);
+        }
+    }
+
+    fn attach(&mut self, session: SessionId, track: TrackId) {
+        self.detach(session);
+        let member = self.sessions.get_mut(&session);
+        let live = self.tracks.get(&track);
+        if let (Some(member), Some(live)) = (member, live) {
+            live.track.attach(&member.listener);
+            member.track = Some(track);
+        }
+    }
+
+    fn tell(&self, audience: &Audience, lane: Lane, push: &Push) {
+        let frame = Frame::durable(push);
+        let tell = |session: SessionId| {
+            if let Some(member) = self.sessions.get(&session) {
+                member.outbox.push(lane, frame.clone());
+            }
+        };
+        match audience {
+            Audience::Session(session) => tell(*session),
+            Audience::Listeners(station) => self.core.listeners(station).for_each(tell),
+            Audience::Subscribers => self.core.subscribers().for_each(tell),
+        }
+    }
+
+    fn open(&mut self, id: TrackId, transcoder: Option<Transcoder>) {
+        let track = Track::new(id, Arc::clone(&self.metrics));
+        self.tracks.insert(id, Live { track, transcoder });
+    }
+
+    fn make(&mut self, id: TrackId, from: TrackId, rendition: Rendition) {
+        self.open(id, None);
+        let source = self.tracks.get(&from).map(|live| Arc::clone(&live.track));
+        let live = self.tracks.get_mut(&id);
+        if let (Some(source), Some(live)) = (source, live) {
+            let metrics = Arc::clone(&self.metrics);
+            live.transcoder = Transcoder::start(rendition, &source, &live.track, metrics);
+        }
+    }
+
+    fn move_listeners(&mut self, from: TrackId, to: TrackId) {
+        if let (Some(from), Some(to)) = (self.tracks.get(&from), self.tracks.get(&to)) {
+            from.track.move_listeners(&to.track);
+        }
+        for member in self.sessions.values_mut() {
+            if member.track == Some(from) {
+                member.track = Some(to);
+            }
+        }
+    }
+
+    fn close(&mut self, id: TrackId) {
+        let Some(live) = self.tracks.remove(&id) else {
+            return;
+        };
+        live.track.close();
+        // A transcoder takes its source's packets as a listener of that track.
+        if let Some(transcoder) = live.transcoder {
+            for other in self.tracks.values() {
+                transcoder.leave(&other.track);
+            }
+        }
+        for member in self.sessions.values_mut() {
+            if member.track == Some(id) {
+                member.track = None;
+            }
+        }
+    }
+}
+
+/// Whether it is a channel sessions can subscribe.
+pub(super) fn known_channel(channel: &str) -> Result<(), Error> {
+    if channel == STATIONS_CHANNEL {
+        return Ok(());
+    }
+    let id = channel.strip_prefix("station:").map(str::parse::<StationId>);
+    let message = match id {
+        Some(Ok(_)) => "a station's channel comes with listen and publish",
+        _ => "there is no such channel",
+    };
+    Err(Error::new(ErrorCode::UnknownChannel, message))
+}
+
+pub(super) fn not_listening() -> Error {
+    Error::new(ErrorCode::NotListening, "this session listens to nothing")
+}
