@@ -48,7 +48,8 @@ proptest! {
         prop_assert_eq!(&events[0], &Event::Head(Head::new(2, 312)));
         prop_assert_eq!(&events[1], &Event::Tags(tags(&title)));
         prop_assert_eq!(packets(&events), packets_in);
-        prop_assert!(matches!(events.last(), Some(Event::End { .. })));
+        let ended = matches!(events.last(), Some(Event::End { .. }));
+        prop_assert!(ended);
     }
 
     #[test]
