@@ -120,7 +120,8 @@ export class Server {
     const args = ['publish', '--server', this.url, '--station', station, '--bitrate', '128k'];
     const publisher = Child.start({
       command: SKYWAVE,
-      args: [...args, '--title', title, '--token', token, '--loop', file],
+      args: [...args, '--title', title, '--loop', file],
+      env: { SKYWAVE_TOKEN: token },
     });
     this.#publishers.push(publisher);
     await this.live(station, publisher);
