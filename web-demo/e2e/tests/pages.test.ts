@@ -52,10 +52,10 @@ async function openHome(tab: ChromiumTab): Promise<void> {
 
 /** Fails when the page is wider than its screen. */
 async function assertFits(tab: ChromiumTab): Promise<void> {
-  const [content, screen] = await tab.run(() => [
-    document.documentElement.scrollWidth,
-    document.documentElement.clientWidth,
-  ]);
+  const { content, screen } = await tab.run(() => ({
+    content: document.documentElement.scrollWidth,
+    screen: document.documentElement.clientWidth,
+  }));
   assert.ok(
     (content ?? 0) <= (screen ?? 0),
     `${content} px of content on a screen of ${screen} px`,
