@@ -56,10 +56,7 @@ async function assertFits(tab: ChromiumTab): Promise<void> {
     content: document.documentElement.scrollWidth,
     screen: document.documentElement.clientWidth,
   }));
-  assert.ok(
-    (content ?? 0) <= (screen ?? 0),
-    `${content} px of content on a screen of ${screen} px`,
-  );
+  assert.ok(content <= screen, `${content} px of content on a screen of ${screen} px`);
 }
 
 /** Fails on what axe finds: roles, names, contrast, landmarks, through shadow roots. */
