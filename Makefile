@@ -64,8 +64,9 @@ lint-rust:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy -p skywave-worklet --target wasm32-unknown-unknown -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
-	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check; \
-	else echo "lint: cargo-deny is not installed, licences and advisories go unchecked (cargo install cargo-deny)"; fi
+	@# Advisories come over the network and change by the day: `cargo deny check advisories`.
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check licenses bans sources; \
+	else echo "lint: cargo-deny is not installed, licences go unchecked (cargo install cargo-deny)"; fi
 
 lint-web:
 	npm --prefix web-demo run format:check
