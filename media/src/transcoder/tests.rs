@@ -1,0 +1,119 @@
+use super::*;
+use crate::measure::{deinterleave, find_gaps, tone_snr};
+use crate::packetizer::Packetizer;
+use crate::testing::{Link, LinkConfig};
+use proptest::prelude::*;
+use std::time::Duration;
+
+fn source(config: encoder::Config, seconds: usize) -> (Vec<EncodedPacket>, u64) {
+    let mut packetizer = Packetizer::new(config, 90, 5_000_000).unwrap();
+    let begins = packetizer.position();
+    let samples: Vec<f32> = (0..48_000 * seconds)
+        .flat_map(|n| {
+            let value = (n as f64 * 440.0 / 48_000.0 * std::f64::consts::TAU).sin() * 0.5;
+            std::iter::repeat_n(value as f32, config.channels.count())
+        })
+        .collect();
+    let mut packets = Vec::new();
+    packetizer.push(&samples, |packet| packets.push(packet)).unwrap();
+    (packets, begins)
+}
+
+fn decode(packets: &[EncodedPacket]) -> Vec<f32> {
+    let mut decoder = Decoder::new();
+    let mut out = vec![0.0; 5760 * 2];
+    let mut left = Vec::new();
+    for packet in packets {
+        let samples = decoder.decode(&packet.payload, &mut out).unwrap();
+        left.extend(deinterleave(&out[..samples * 2], 2, 0));
+    }
+    left
+}
+
+#[test]
+fn renditions_carry_the_same_sound_at_the_same_media_time() {
+    for frame in encoder::Frame::ALL {
+        let (packets, begins) = source(encoder::Config { frame, ..Default::default() }, 2);
+        for rendition in Rendition::ALL {
+            let mut transcoder = Transcoder::new(rendition.encoder(), 7).unwrap();
+            let mut out = Vec::new();
+            for packet in &packets {
+                transcoder.handle_packet(&packet.as_packet(None), |packet| out.push(packet)).unwrap();
+            }
+            assert_eq!(out[0].sequence, 7);
+            assert!(out.windows(2).all(|pair| {
+                pair[1].sequence == pair[0].sequence + 1
+                    && pair[1].timestamp == pair[0].timestamp + 960
+            }));
+            // The tone's phase at a media time is the source's: within 5 samples (the
+            // speech mode of low rates has a delay of its own).
+            let sound = decode(&out);
+            let from = 9_600;
+            let fit = tone_snr(&sound[from..], 48_000.0, 440.0);
+            let samples = (out[0].timestamp + from as u64) as f64 - begins as f64;
+            let expected = samples * 440.0 / 48_000.0 * std::f64::consts::TAU;
+            let off = (fit.phase - expected).rem_euclid(std::f64::consts::TAU);
+            let off = off.min(std::f64::consts::TAU - off);
+            assert!(fit.snr_db > 25.0, "{frame:?} {rendition:?}: {fit:?}");
+            assert!(off < 0.25, "{frame:?} {rendition:?}: {off} radians off");
+        }
+    }
+}
+
+#[test]
+fn loss_is_concealed_and_reordering_is_put_right() {
+    let (packets, _) = source(encoder::Config::default(), 20);
+    let config = LinkConfig { loss: 0.03, reorder: 0.05, duplicate: 0.05, ..LinkConfig::default() };
+    let mut link = Link::new(config, 21);
+    for (n, packet) in packets.iter().enumerate() {
+        link.send(Duration::from_millis(n as u64 * 20), packet.clone());
+    }
+    let mut transcoder = Transcoder::new(Rendition::High.encoder(), 0).unwrap();
+    let mut out = Vec::new();
+    while let Some((_, packet)) = link.receive(Duration::from_secs(60)) {
+        transcoder.handle_packet(&packet.as_packet(None), |packet| out.push(packet)).unwrap();
+    }
+    let stats = transcoder.stats();
+    // What was lost at the very end is nobody's to conceal.
+    assert!(stats.lost.abs_diff(link.lost) <= 2, "{stats:?} of {}", link.lost);
+    assert_eq!(stats.concealed_samples, stats.lost * 960);
+    assert!(out.len() + 5 > packets.len(), "{} of {}", out.len(), packets.len());
+    assert!(out.windows(2).all(|pair| pair[1].timestamp == pair[0].timestamp + 960));
+    let gaps = find_gaps(&decode(&out)[4800..], 48_000.0, 440.0, 0.5);
+    assert!(gaps.len() <= 1, "{gaps:?}");
+}
+
+#[test]
+fn a_long_hole_is_jumped_over() {
+    let (packets, _) = source(encoder::Config::default(), 5);
+    let mut transcoder = Transcoder::new(Rendition::Low.encoder(), 0).unwrap();
+    let mut out = Vec::new();
+    for packet in packets[..50].iter().chain(&packets[150..]) {
+        transcoder.handle_packet(&packet.as_packet(None), |packet| out.push(packet)).unwrap();
+    }
+    let stats = transcoder.stats();
+    assert_eq!((stats.jumps, stats.lost, stats.concealed_samples), (1, 100, 0));
+    let step = out.windows(2).map(|pair| pair[1].timestamp - pair[0].timestamp).max();
+    assert_eq!(step, Some(101 * 960));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    #[test]
+    fn any_packets_never_panic(packets in proptest::collection::vec(
+        (prop_oneof![4 => 0u64..30, 1 => any::<u64>(), 1 => Just(u64::MAX)],
+         prop_oneof![4 => 0u64..60_000, 1 => any::<u64>(), 1 => Just(u64::MAX)],
+         proptest::collection::vec(any::<u8>(), 0..9)), 0..60)) {
+        let mut transcoder = Transcoder::new(Rendition::Low.encoder(), 0).unwrap();
+        for (sequence, timestamp, payload) in &packets {
+            let packet = Packet {
+                sequence: *sequence,
+                timestamp: *timestamp,
+                send_time: None,
+                copy: false,
+                payload,
+            };
+            let _ = transcoder.handle_packet(&packet, |_| ());
+        }
+    }
+}
