@@ -1,0 +1,170 @@
+//! CPU per delivered frame, the engine's beside the floor's.
+
+use std::time::{Duration, Instant};
+
+use crate::process::Worker;
+use crate::stats::Spread;
+use crate::swarm::patience;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Numbers of listeners.
+    #[arg(long, value_delimiter = ',', default_value = "200,1000,2000")]
+    listeners: Vec<usize>,
+    /// Rounds; the contenders take turns in each.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Seconds measured in each turn.
+    #[arg(long, default_value_t = 4)]
+    seconds: u64,
+    /// Processor of the server; the load has the other.
+    #[arg(long, default_value_t = 0)]
+    server_pin: usize,
+    #[arg(long, default_value_t = 1)]
+    load_pin: usize,
+    /// Also with acknowledgements asked for less often.
+    #[arg(long)]
+    ack_frequency: bool,
+}
+
+/// What one turn gave.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    micros_per_frame: f64,
+    /// Of the frames sent in that time.
+    delivered: f64,
+    bytes_per_session: f64,
+    p50: f64,
+    p99: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Contender {
+    Floor,
+    Engine { ack_every: u32 },
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let mut contenders = vec![Contender::Floor, Contender::Engine { ack_every: 0 }];
+    if arguments.ack_frequency {
+        contenders.push(Contender::Engine { ack_every: 10 });
+    }
+    println!(
+        "| listeners | contender | µs/frame | of the floor | delivered | KiB/session | p50 µs | p99 µs |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    for &listeners in &arguments.listeners {
+        let mut turns: Vec<Vec<Turn>> = vec![Vec::new(); contenders.len()];
+        for _ in 0..arguments.rounds {
+            for (contender, turns) in contenders.iter().zip(&mut turns) {
+                turns.push(match contender {
+                    Contender::Floor => floor(arguments, listeners)?,
+                    Contender::Engine { ack_every } => engine(arguments, listeners, *ack_every)?,
+                });
+            }
+        }
+        let column = |turns: &[Turn], value: fn(&Turn) -> f64| {
+            Spread::of(&turns.iter().map(value).collect::<Vec<_>>())
+        };
+        for (contender, these) in contenders.iter().zip(&turns) {
+            // The ratio is taken within each round, between neighbours in time.
+            let ratios: Vec<_> = these
+                .iter()
+                .zip(&turns[0])
+                .map(|(this, floor)| this.micros_per_frame / floor.micros_per_frame)
+                .collect();
+            println!(
+                "| {listeners} | {contender:?} | {} | {} | {:.4} | {:.1} | {:.0} | {:.0} |",
+                column(these, |turn| turn.micros_per_frame),
+                Spread::of(&ratios),
+                column(these, |turn| turn.delivered).median,
+                column(these, |turn| turn.bytes_per_session).median / 1024.0,
+                column(these, |turn| turn.p50).median,
+                column(these, |turn| turn.p99).median,
+            );
+        }
+    }
+    Ok(())
+}
+
+fn strings(arguments: &[&str]) -> Vec<String> {
+    arguments.iter().map(|text| (*text).to_owned()).collect()
+}
+
+fn floor(arguments: &Arguments, listeners: usize) -> anyhow::Result<Turn> {
+    let pin = arguments.load_pin.to_string();
+    let mut sink = Worker::start(&strings(&["floor-sink", "--pin", &pin]))?;
+    let sinks = sink.line()?;
+    let mut floor = Worker::start(&strings(&[
+        "floor",
+        "--pin",
+        &arguments.server_pin.to_string(),
+        "--listeners",
+        &listeners.to_string(),
+        "--sinks",
+        &sinks,
+    ]))?;
+    floor.line()?;
+    std::thread::sleep(Duration::from_secs(1));
+    let (cpu, sent): (_, u64) = (floor.cpu()?, floor.ask("")?.parse()?);
+    std::thread::sleep(Duration::from_secs(arguments.seconds));
+    let (cpu, sent) = (floor.cpu()? - cpu, floor.ask("")?.parse::<u64>()? - sent);
+    Ok(Turn {
+        micros_per_frame: cpu.as_secs_f64() * 1e6 / sent as f64,
+        delivered: 1.0,
+        bytes_per_session: 0.0,
+        p50: 0.0,
+        p99: 0.0,
+    })
+}
+
+fn engine(arguments: &Arguments, listeners: usize, ack_every: u32) -> anyhow::Result<Turn> {
+    let mut server = Worker::start(&strings(&[
+        "serve",
+        "--pins",
+        &arguments.server_pin.to_string(),
+        "--ack-every",
+        &ack_every.to_string(),
+    ]))?;
+    let address = server.line()?;
+    let empty = server.memory()?;
+    let rate = 500;
+    let mut swarm = Worker::start(&strings(&[
+        "swarm",
+        "--server",
+        &address,
+        "--listeners",
+        &listeners.to_string(),
+        "--pin",
+        &arguments.load_pin.to_string(),
+        "--rate",
+        &rate.to_string(),
+    ]))?;
+    let begun = Instant::now();
+    anyhow::ensure!(swarm.line()? == "open", "the swarm has failed");
+    anyhow::ensure!(
+        begun.elapsed() < patience(listeners, rate),
+        "the swarm was slow"
+    );
+    std::thread::sleep(Duration::from_secs(2));
+    let before = numbers(&swarm.ask("reset")?)?;
+    let (cpu, began) = (server.cpu()?, Instant::now());
+    std::thread::sleep(Duration::from_secs(arguments.seconds));
+    let (cpu, took) = (server.cpu()? - cpu, began.elapsed());
+    let after = numbers(&swarm.ask("")?)?;
+    let heard = after[0] - before[0];
+    let expected = took.as_secs_f64() * 50.0 * listeners as f64;
+    Ok(Turn {
+        micros_per_frame: cpu.as_secs_f64() * 1e6 / heard,
+        delivered: heard / expected,
+        bytes_per_session: (server.memory()? - empty) as f64 / listeners as f64,
+        p50: after[2],
+        p99: after[3],
+    })
+}
+
+fn numbers(line: &str) -> anyhow::Result<Vec<f64>> {
+    line.split(' ')
+        .map(|text| text.parse().map_err(anyhow::Error::from))
+        .collect()
+}

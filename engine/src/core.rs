@@ -1,0 +1,485 @@
+//! The engine without sockets, threads and clocks.
+
+mod admission;
+mod incoming;
+mod outgoing;
+mod session;
+#[cfg(test)]
+mod tests;
+mod tracks;
+mod wheel;
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::BytesMut;
+use quinn_proto::{DatagramEvent, Endpoint, Incoming, Transmit};
+use rand::{RngCore, SeedableRng, rngs::StdRng};
+use wire::TrackId;
+
+use crate::batch::Batch;
+use crate::config::{self, Config, ConfigError, Secrets};
+use crate::message::{Command, Event, Frame, SessionId};
+use admission::{Admission, Verdict};
+use session::{Context, Session};
+use tracks::Tracks;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use wheel::Wheel;
+#[cfg(not(any(test, feature = "testing")))]
+use wheel::Wheel;
+
+/// All sessions of one thread, driven in whatever time its caller keeps.
+///
+/// Input goes in by `handle_*`; after any of it, call [`poll_transmit`](Self::poll_transmit)
+/// and send until it says that nothing is left, take the events with
+/// [`poll_event`](Self::poll_event), and come back with
+/// [`handle_timeouts`](Self::handle_timeouts) at [`next_timeout`](Self::next_timeout).
+///
+/// Time must not run backwards between calls. Fan-out happens inside `poll_transmit`:
+/// each listener's connection is touched once, and goes from a queued frame to an
+/// encrypted packet while it is in the processor's cache.
+pub struct Core {
+    config: Arc<Config>,
+    endpoint: Endpoint,
+    thread: u8,
+    generation: u32,
+    /// By quinn's handle, which is its slot in a slab.
+    sessions: Vec<Option<Box<Session>>>,
+    tracks: Tracks,
+    wheel: Wheel,
+    admission: Admission,
+    events: VecDeque<Event>,
+    /// Connections to poll for packets.
+    dirty: VecDeque<u32>,
+    /// Sessions with input waiting for room among the events.
+    stalled: VecDeque<u32>,
+    /// Packets of no connection: retries, version negotiation, resets.
+    responses: VecDeque<(Transmit, Vec<u8>)>,
+    scratch: Vec<u8>,
+    due: Vec<usize>,
+    stats: Stats,
+}
+
+/// What a core has done since it began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Connections now, those in handshake and those draining included.
+    pub sessions: usize,
+    /// Of these, in handshake or without a request yet.
+    pub handshakes: usize,
+    /// Frames queued for listeners: one per frame and listener.
+    pub frames_sent: u64,
+    /// Frames dropped before fan-out because the thread was behind.
+    pub frames_behind: u64,
+    /// UDP datagrams sent.
+    pub packets_sent: u64,
+    /// UDP datagrams received.
+    pub packets_received: u64,
+    /// First packets answered with a retry.
+    pub retried: u64,
+    /// First packets refused or ignored.
+    pub refused: u64,
+}
+
+/// Stateless answers that wait; further ones are dropped, as they may be.
+const RESPONSES_MAX: usize = 256;
+
+/// A packet below this size took all there was to send, but for large datagrams.
+const ROOMY_BYTES: usize = 1000;
+
+impl Core {
+    /// A core for one thread. `generation` tells its sessions from those of a core that
+    /// had this thread before; `seed` is secret and different for each core.
+    pub fn new(
+        config: Arc<Config>,
+        secrets: &Secrets,
+        thread: u8,
+        generation: u32,
+        seed: [u8; 32],
+        now: Instant,
+    ) -> Result<Self, ConfigError> {
+        let mut rng = StdRng::from_seed(seed);
+        let mut quic_seed = [0; 32];
+        rng.fill_bytes(&mut quic_seed);
+        let (endpoint, server) = config::quic(&config, secrets, thread, quic_seed)?;
+        rng.fill_bytes(&mut quic_seed);
+        Ok(Self {
+            endpoint: Endpoint::new(
+                Arc::new(endpoint),
+                Some(Arc::new(server)),
+                false,
+                Some(quic_seed),
+            ),
+            thread,
+            generation,
+            sessions: Vec::new(),
+            tracks: Tracks::default(),
+            wheel: Wheel::new(now),
+            admission: Admission::new(now, &config),
+            events: VecDeque::new(),
+            dirty: VecDeque::new(),
+            stalled: VecDeque::new(),
+            responses: VecDeque::new(),
+            scratch: Vec::new(),
+            due: Vec::new(),
+            stats: Stats::default(),
+            config,
+        })
+    }
+
+    /// Takes one UDP datagram. `local` is the address it was sent to, when known.
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        remote: SocketAddr,
+        local: Option<IpAddr>,
+        bytes: BytesMut,
+    ) {
+        self.stats.packets_received += 1;
+        self.scratch.clear();
+        let event = self
+            .endpoint
+            .handle(now, remote, local, None, bytes, &mut self.scratch);
+        match event {
+            Some(DatagramEvent::ConnectionEvent(handle, event)) => {
+                if let Some(Some(session)) = self.sessions.get_mut(handle.0) {
+                    session.conn.handle_event(event);
+                    self.after_input(now, handle.0);
+                }
+            }
+            Some(DatagramEvent::NewConnection(incoming)) => self.admit(now, incoming),
+            Some(DatagramEvent::Response(transmit)) => self.respond(transmit),
+            None => {}
+        }
+    }
+
+    /// Does what a command says.
+    pub fn handle_command(&mut self, now: Instant, command: Command) {
+        let id = command.session();
+        let slot = id.slot();
+        if self.session(id).is_none_or(Session::is_over) {
+            return;
+        }
+        match command {
+            Command::Join { track, .. } => self.join(slot, track),
+            Command::Leave { .. } => self.leave(slot),
+            command => {
+                if let Some(Some(session)) = self.sessions.get_mut(slot) {
+                    let mut context = Context {
+                        now,
+                        config: &self.config,
+                        events: &mut self.events,
+                    };
+                    session.handle_command(&mut context, command);
+                    self.after_input(now, slot);
+                }
+            }
+        }
+    }
+
+    /// Queues a frame for everybody who joined the track. It goes out with the following
+    /// polls; frames beyond [`Config::frames_behind_max`] push out the oldest.
+    pub fn handle_frame(&mut self, track: TrackId, frame: Frame) {
+        let dropped = self
+            .tracks
+            .push(track, frame, self.config.frames_behind_max);
+        self.stats.frames_behind += dropped as u64;
+    }
+
+    /// Fires the timers that are due.
+    pub fn handle_timeouts(&mut self, now: Instant) {
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.expire(now, &mut due);
+        for slot in due.drain(..) {
+            if let Some(Some(session)) = self.sessions.get_mut(slot) {
+                let mut context = Context {
+                    now,
+                    config: &self.config,
+                    events: &mut self.events,
+                };
+                session.handle_timeout(&mut context);
+                self.after_input(now, slot);
+            }
+        }
+        self.due = due;
+    }
+
+    /// When [`handle_timeouts`](Self::handle_timeouts) wants to be called; it may find
+    /// nothing to do.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Instant> {
+        self.wheel.next_deadline()
+    }
+
+    /// Fills `batch` with packets. Returns whether there are more to fetch.
+    pub fn poll_transmit(&mut self, now: Instant, batch: &mut Batch) -> bool {
+        self.resume_stalled(now);
+        while !batch.is_full() {
+            if let Some((transmit, bytes)) = self.responses.pop_front() {
+                batch.push(|buffer| {
+                    buffer.extend_from_slice(&bytes);
+                    Some((transmit.destination, transmit.src_ip))
+                });
+            } else if let Some(slot) = self.dirty.pop_front() {
+                self.poll_session(now, slot as usize, batch);
+            } else if !self.fan_out_next(now, batch) {
+                break;
+            }
+        }
+        !self.dirty.is_empty() || !self.responses.is_empty() || self.tracks.has_frames()
+    }
+
+    /// Closes every connection at once. To part in peace, close sessions one by one
+    /// before, each with its code.
+    pub fn shut_down(&mut self, now: Instant) {
+        for slot in 0..self.sessions.len() {
+            if let Some(Some(session)) = self.sessions.get_mut(slot) {
+                let mut context = Context {
+                    now,
+                    config: &self.config,
+                    events: &mut self.events,
+                };
+                session.abandon(&mut context);
+                self.after_input(now, slot);
+            }
+        }
+    }
+
+    /// What happened, oldest first.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Counters since the start.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats {
+            sessions: self.admission.sessions(),
+            handshakes: self.admission.handshakes(),
+            ..self.stats
+        }
+    }
+
+    /// The session of that id while it lives.
+    fn session(&self, id: SessionId) -> Option<&Session> {
+        let session = self.sessions.get(id.slot())?.as_deref()?;
+        (session.id == id).then_some(session)
+    }
+
+    fn admit(&mut self, now: Instant, incoming: Incoming) {
+        let remote = incoming.remote_address();
+        let is_validated = incoming.remote_address_validated();
+        self.scratch.clear();
+        match self
+            .admission
+            .judge(now, &self.config, remote, is_validated)
+        {
+            Verdict::Accept => self.accept(now, incoming, is_validated),
+            Verdict::Retry => {
+                self.stats.retried += 1;
+                match self.endpoint.retry(incoming, &mut self.scratch) {
+                    Ok(transmit) => self.respond(transmit),
+                    Err(error) => self.endpoint.ignore(error.into_incoming()),
+                }
+            }
+            Verdict::Refuse => {
+                self.stats.refused += 1;
+                let transmit = self.endpoint.refuse(incoming, &mut self.scratch);
+                self.respond(transmit);
+            }
+            Verdict::Ignore => {
+                self.stats.refused += 1;
+                self.endpoint.ignore(incoming);
+            }
+        }
+    }
+
+    fn accept(&mut self, now: Instant, incoming: Incoming, is_validated: bool) {
+        let remote = incoming.remote_address();
+        match self.endpoint.accept(incoming, now, &mut self.scratch, None) {
+            Ok((handle, conn)) => {
+                let slot = handle.0;
+                self.generation = self.generation.wrapping_add(1);
+                let id = SessionId::new(self.thread, slot, self.generation);
+                let deadline = now + self.config.handshake_timeout;
+                let mut session = Box::new(Session::new(conn, id, deadline));
+                session.counted = Some(self.admission.begin(remote, is_validated));
+                if slot >= self.sessions.len() {
+                    self.sessions.resize_with(slot + 1, || None);
+                }
+                self.sessions[slot] = Some(session);
+                self.after_input(now, slot);
+            }
+            Err(error) => {
+                tracing::debug!(%remote, cause = %error.cause, "handshake refused");
+                if let Some(transmit) = error.response {
+                    self.respond(transmit);
+                }
+            }
+        }
+    }
+
+    /// What follows any input to a session: its events, and a place among those to poll.
+    fn after_input(&mut self, now: Instant, slot: usize) {
+        let Some(Some(session)) = self.sessions.get_mut(slot) else {
+            return;
+        };
+        let mut context = Context {
+            now,
+            config: &self.config,
+            events: &mut self.events,
+        };
+        session.handle_events(&mut context);
+        if std::mem::take(&mut session.is_stalled)
+            && !std::mem::replace(&mut session.is_waiting, true)
+        {
+            self.stalled.push_back(slot as u32);
+        }
+        if session.has_arrived()
+            && let Some(counted) = &mut session.counted
+        {
+            self.admission.arrived(counted);
+        }
+        if session.has_late() {
+            session.send_late(&context);
+        }
+        if !std::mem::replace(&mut session.is_dirty, true) {
+            self.dirty.push_back(slot as u32);
+        }
+        if session.is_over() && session.membership.is_some() {
+            self.leave(slot);
+        }
+    }
+
+    /// Fetches a connection's packets, and settles what they change.
+    fn poll_session(&mut self, now: Instant, slot: usize, batch: &mut Batch) {
+        let Some(Some(session)) = self.sessions.get_mut(slot) else {
+            return;
+        };
+        let buffer_bytes = self.config.datagram_buffer_bytes();
+        let mut more = true;
+        while more && !batch.is_full() {
+            let mut size = 0;
+            more = batch.push(|buffer| {
+                let transmit = session.conn.poll_transmit(now, 1, buffer)?;
+                size = buffer.len();
+                Some((transmit.destination, transmit.src_ip))
+            });
+            self.stats.packets_sent += u64::from(more);
+            // Sparing the poll that finds nothing: a packet with room to spare took all.
+            if size < ROOMY_BYTES && session.is_open() && session.has_sent_datagrams(buffer_bytes) {
+                more = false;
+            }
+        }
+        session.is_dirty = more;
+        if more {
+            self.dirty.push_front(slot as u32);
+        }
+        self.settle(slot);
+    }
+
+    /// Passes a connection's news to the endpoint and its deadline to the wheel; buries
+    /// it when it is done.
+    fn settle(&mut self, slot: usize) {
+        let Some(Some(session)) = self.sessions.get_mut(slot) else {
+            return;
+        };
+        let handle = quinn_proto::ConnectionHandle(slot);
+        let mut is_drained = false;
+        while let Some(event) = session.conn.poll_endpoint_events() {
+            is_drained |= event.is_drained();
+            if let Some(event) = self.endpoint.handle_event(handle, event) {
+                session.conn.handle_event(event);
+                if !std::mem::replace(&mut session.is_dirty, true) {
+                    self.dirty.push_back(slot as u32);
+                }
+            }
+        }
+        if !is_drained {
+            let deadline = session.next_timeout();
+            self.wheel.set(slot, deadline);
+            return;
+        }
+        self.wheel.set(slot, None);
+        if session.membership.is_some() {
+            self.leave(slot);
+        }
+        if let Some(counted) = self.sessions[slot].take().and_then(|gone| gone.counted) {
+            self.admission.end(counted);
+        }
+    }
+
+    /// Sends the current frames to one more listener. Returns whether there was one.
+    fn fan_out_next(&mut self, now: Instant, batch: &mut Batch) -> bool {
+        let Some((slot, frames)) = self.tracks.next() else {
+            return false;
+        };
+        if let Some(Some(session)) = self.sessions.get_mut(slot) {
+            let context = Context {
+                now,
+                config: &self.config,
+                events: &mut self.events,
+            };
+            for frame in frames {
+                session.send_frame(&context, frame);
+            }
+            self.stats.frames_sent += frames.len() as u64;
+            // A dirty one waits in the list already; it is polled here and found clean there.
+            self.poll_session(now, slot, batch);
+        }
+        true
+    }
+
+    fn join(&mut self, slot: usize, track: TrackId) {
+        self.leave(slot);
+        if let Some(Some(session)) = self.sessions.get_mut(slot) {
+            session.membership = Some(self.tracks.join(track, slot));
+        }
+    }
+
+    fn leave(&mut self, slot: usize) {
+        let Some(Some(session)) = self.sessions.get_mut(slot) else {
+            return;
+        };
+        if let Some(membership) = session.membership.take() {
+            let sessions = &mut self.sessions;
+            self.tracks.leave(membership, |moved, place| {
+                if let Some(Some(session)) = sessions.get_mut(moved) {
+                    session.membership = Some(place);
+                }
+            });
+        }
+    }
+
+    /// Lets sessions go on reading that had found no room for events.
+    fn resume_stalled(&mut self, now: Instant) {
+        // Half empty, so that it does not go one by one.
+        while self.events.len() < self.config.events_max / 2 {
+            let Some(slot) = self.stalled.pop_front() else {
+                return;
+            };
+            if let Some(Some(session)) = self.sessions.get_mut(slot as usize) {
+                session.is_waiting = false;
+                self.after_input(now, slot as usize);
+            }
+        }
+    }
+
+    fn respond(&mut self, transmit: Transmit) {
+        if self.responses.len() < RESPONSES_MAX {
+            let bytes = self.scratch[..transmit.size].to_vec();
+            self.responses.push_back((transmit, bytes));
+        }
+    }
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core")
+            .field("thread", &self.thread)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,287 @@
+//! Who may begin a handshake: those on air keep the processor.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use rustc_hash::FxHashMap;
+
+use crate::config::Config;
+
+/// What to do with a first packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Accept,
+    /// Come back with a token: costs us one packet and no memory.
+    Retry,
+    /// Say no: the client need not repeat.
+    Refuse,
+    /// Say nothing: the client repeats after its timeout.
+    Ignore,
+}
+
+/// What a connection is counted as.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counted {
+    address: Address,
+    validated: bool,
+    in_handshake: bool,
+}
+
+/// An IPv4 address, or the /64 of an IPv6 address: what one household has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Address(u64, bool);
+
+impl Address {
+    fn new(ip: IpAddr) -> Self {
+        match ip.to_canonical() {
+            IpAddr::V4(v4) => Self(u64::from(u32::from(v4)), false),
+            IpAddr::V6(v6) => Self((u128::from(v6) >> 64) as u64, true),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Admission {
+    sessions: usize,
+    handshakes: usize,
+    unvalidated: usize,
+    /// Validated connections; an address not validated may be anybody's.
+    by_address: FxHashMap<Address, usize>,
+    /// Handshakes that may begin now, in millionths.
+    budget: u64,
+    refilled: Instant,
+}
+
+/// The budget saved up while nobody comes, in seconds' worth as a fraction: a quarter.
+const BURST_PARTS: u64 = 4;
+
+impl Admission {
+    pub(super) fn new(now: Instant, config: &Config) -> Self {
+        Self {
+            sessions: 0,
+            handshakes: 0,
+            unvalidated: 0,
+            by_address: FxHashMap::default(),
+            budget: burst(config),
+            refilled: now,
+        }
+    }
+
+    pub(super) fn judge(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        remote: SocketAddr,
+        is_validated: bool,
+    ) -> Verdict {
+        self.refill(now, config);
+        if self.sessions >= config.sessions_max {
+            return Verdict::Refuse;
+        }
+        let address = Address::new(remote.ip());
+        let from_there = self.by_address.get(&address).copied().unwrap_or(0);
+        let crowded = self.unvalidated >= config.handshakes_unvalidated_max;
+        let starved = self.budget < 1_000_000;
+        if !is_validated {
+            // Who is over a limit must first show that the address is its own.
+            if crowded || starved || from_there >= config.sessions_per_address_max {
+                return Verdict::Retry;
+            }
+        } else if from_there >= config.sessions_per_address_max {
+            return Verdict::Refuse;
+        } else if starved {
+            return Verdict::Ignore;
+        }
+        if self.handshakes >= config.handshakes_max {
+            return Verdict::Ignore;
+        }
+        Verdict::Accept
+    }
+
+    pub(super) fn begin(&mut self, remote: SocketAddr, is_validated: bool) -> Counted {
+        self.budget = self.budget.saturating_sub(1_000_000);
+        self.sessions += 1;
+        self.handshakes += 1;
+        let address = Address::new(remote.ip());
+        if is_validated {
+            *self.by_address.entry(address).or_default() += 1;
+        } else {
+            self.unvalidated += 1;
+        }
+        Counted {
+            address,
+            validated: is_validated,
+            in_handshake: true,
+        }
+    }
+
+    /// A session is requested: the handshake is done, and so the address is valid.
+    pub(super) fn arrived(&mut self, counted: &mut Counted) {
+        if !std::mem::take(&mut counted.in_handshake) {
+            return;
+        }
+        self.handshakes -= 1;
+        if !std::mem::replace(&mut counted.validated, true) {
+            self.unvalidated -= 1;
+            *self.by_address.entry(counted.address).or_default() += 1;
+        }
+    }
+
+    pub(super) fn end(&mut self, counted: Counted) {
+        self.sessions -= 1;
+        self.handshakes -= usize::from(counted.in_handshake);
+        if !counted.validated {
+            self.unvalidated -= 1;
+            return;
+        }
+        if let Some(count) = self.by_address.get_mut(&counted.address) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_address.remove(&counted.address);
+            }
+        }
+    }
+
+    pub(super) fn sessions(&self) -> usize {
+        self.sessions
+    }
+
+    pub(super) fn handshakes(&self) -> usize {
+        self.handshakes
+    }
+
+    fn refill(&mut self, now: Instant, config: &Config) {
+        let micros = now.saturating_duration_since(self.refilled).as_micros() as u64;
+        let gained = micros.saturating_mul(u64::from(config.handshakes_per_second));
+        self.budget = self.budget.saturating_add(gained).min(burst(config));
+        self.refilled = now;
+    }
+}
+
+fn burst(config: &Config) -> u64 {
+    (u64::from(config.handshakes_per_second) * 1_000_000 / BURST_PARTS).max(1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::server_tls;
+    use std::time::Duration;
+
+    fn config() -> Config {
+        let mut config = Config::new(server_tls());
+        config.sessions_max = 100;
+        config.sessions_per_address_max = 3;
+        config.handshakes_unvalidated_max = 5;
+        config.handshakes_per_second = 1_000_000;
+        config
+    }
+
+    fn client(number: u8) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, number], 5000))
+    }
+
+    #[test]
+    fn a_flood_of_unvalidated_addresses_is_told_to_come_back() {
+        let (now, config) = (Instant::now(), config());
+        let mut admission = Admission::new(now, &config);
+        for number in 0..5 {
+            assert_eq!(
+                admission.judge(now, &config, client(number), false),
+                Verdict::Accept
+            );
+            admission.begin(client(number), false);
+        }
+        assert_eq!(
+            admission.judge(now, &config, client(9), false),
+            Verdict::Retry
+        );
+        assert_eq!(
+            admission.judge(now, &config, client(9), true),
+            Verdict::Accept
+        );
+    }
+
+    #[test]
+    fn one_address_has_its_share_and_gets_it_back() {
+        let (now, config) = (Instant::now(), config());
+        let mut admission = Admission::new(now, &config);
+        let mut counted: Vec<_> = (0..3)
+            .map(|_| {
+                let mut counted = admission.begin(client(1), false);
+                admission.arrived(&mut counted);
+                counted
+            })
+            .collect();
+        assert_eq!(
+            admission.judge(now, &config, client(1), false),
+            Verdict::Retry
+        );
+        assert_eq!(
+            admission.judge(now, &config, client(1), true),
+            Verdict::Refuse
+        );
+        assert_eq!(
+            admission.judge(now, &config, client(2), true),
+            Verdict::Accept
+        );
+        admission.end(counted.pop().unwrap());
+        assert_eq!(
+            admission.judge(now, &config, client(1), true),
+            Verdict::Accept
+        );
+        for counted in counted {
+            admission.end(counted);
+        }
+        assert_eq!((admission.sessions(), admission.handshakes()), (0, 0));
+        assert!(admission.by_address.is_empty());
+    }
+
+    #[test]
+    fn handshakes_have_a_rate() {
+        let (now, mut config) = (Instant::now(), config());
+        config.handshakes_per_second = 8;
+        let mut admission = Admission::new(now, &config);
+        for _ in 0..2 {
+            assert_eq!(
+                admission.judge(now, &config, client(1), false),
+                Verdict::Accept
+            );
+            admission.begin(client(1), false);
+        }
+        assert_eq!(
+            admission.judge(now, &config, client(1), false),
+            Verdict::Retry
+        );
+        assert_eq!(
+            admission.judge(now, &config, client(1), true),
+            Verdict::Ignore
+        );
+        let later = now + Duration::from_millis(125);
+        assert_eq!(
+            admission.judge(later, &config, client(1), true),
+            Verdict::Accept
+        );
+    }
+
+    #[test]
+    fn a_full_house_says_so() {
+        let (now, mut config) = (Instant::now(), config());
+        config.sessions_max = 1;
+        let mut admission = Admission::new(now, &config);
+        admission.begin(client(1), false);
+        assert_eq!(
+            admission.judge(now, &config, client(2), false),
+            Verdict::Refuse
+        );
+    }
+
+    #[test]
+    fn neighbours_in_a_64_count_as_one() {
+        let near = Address::new("2001:db8::1".parse().unwrap());
+        assert_eq!(near, Address::new("2001:db8::ffff".parse().unwrap()));
+        assert_ne!(near, Address::new("2001:db8:0:1::1".parse().unwrap()));
+        let mapped = Address::new("::ffff:10.0.0.1".parse().unwrap());
+        assert_eq!(mapped, Address::new("10.0.0.1".parse().unwrap()));
+    }
+}

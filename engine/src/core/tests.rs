@@ -1,0 +1,599 @@
+//! A core and foreign clients in virtual time.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use quinn_proto::{Dir, VarInt};
+use rand::{Rng, RngCore, SeedableRng, rngs::StdRng};
+use wire::TrackId;
+
+use crate::message::{Cause, Command, Event, Frame, Lane, SessionId};
+use crate::testing::{ClientEvent, Pair};
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+fn track(number: u64) -> TrackId {
+    TrackId::new(number).unwrap()
+}
+
+fn command(pair: &mut Pair, command: Command) {
+    pair.core.handle_command(pair.now, command);
+}
+
+fn write(pair: &mut Pair, session: SessionId, lane: Lane, bytes: &'static [u8]) {
+    let bytes = Bytes::from_static(bytes);
+    command(
+        pair,
+        Command::Write {
+            session,
+            lane,
+            bytes,
+        },
+    );
+}
+
+fn join(pair: &mut Pair, session: SessionId, number: u64) {
+    let track = track(number);
+    command(pair, Command::Join { session, track });
+}
+
+/// Sends a frame of 250 bytes on track 1 every 20 ms.
+fn broadcast(pair: &mut Pair, frames: usize) {
+    for _ in 0..frames {
+        pair.core.handle_frame(track(1), Frame::new(&[7; 250]));
+        pair.run(ms(20));
+    }
+}
+
+fn closed(pair: &mut Pair, session: SessionId) -> Cause {
+    let at = pair.events.iter().position(
+        |event| matches!(event, Event::Closed { session: closed, .. } if *closed == session),
+    );
+    match at.and_then(|at| pair.events.remove(at)) {
+        Some(Event::Closed { cause, .. }) => cause,
+        _ => panic!("not closed: {:?}", pair.events),
+    }
+}
+
+#[test]
+fn a_session_opens_with_what_was_asked() {
+    let mut pair = Pair::new(|_| {});
+    let (_, opened) = pair.open();
+    assert_eq!(opened.path, "/v1");
+    assert_eq!(opened.authority, "localhost");
+    assert_eq!(opened.remote, pair.client_address);
+    assert_eq!(opened.session.thread(), 3);
+    assert!(opened.datagram_bytes_max >= 1190, "{opened:?}");
+}
+
+#[test]
+fn control_bytes_go_both_ways_and_lanes_are_streams() {
+    let mut pair = Pair::new(|_| {});
+    let (client, opened) = pair.open();
+    pair.clients.write(client, b"hello");
+    write(&mut pair, opened.session, Lane::Uni(1), b"meta");
+    pair.run(ms(100));
+    assert_eq!(
+        pair.events.pop_front(),
+        Some(Event::Control {
+            session: opened.session,
+            bytes: Bytes::from_static(b"hello")
+        })
+    );
+    write(&mut pair, opened.session, Lane::Control, b"welcome");
+    write(&mut pair, opened.session, Lane::Uni(1), b"data");
+    pair.run(ms(100));
+    let said = |bytes: &'static [u8]| ClientEvent::Control(client, Bytes::from_static(bytes));
+    assert!(pair.take_client_event(&said(b"welcome")));
+    let uni: Vec<u8> = pair
+        .client_events
+        .iter()
+        .filter_map(|event| match event {
+            ClientEvent::Uni(_, 0, bytes) => Some(bytes.to_vec()),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    assert_eq!(uni, b"metadata");
+}
+
+#[test]
+fn writes_on_control_wait_for_the_stream() {
+    let mut pair = Pair::new(|config| config.accept_at_once = false);
+    pair.connect();
+    pair.run(ms(200));
+    let Some(Event::Opened(opened)) = pair.events.pop_front() else {
+        panic!("not asked");
+    };
+    let session = opened.session;
+    write(&mut pair, session, Lane::Control, b"early");
+    pair.run(ms(200));
+    assert!(pair.client_events.is_empty());
+    command(&mut pair, Command::Accept { session });
+    pair.run(ms(200));
+    assert!(pair.take_client_event(&ClientEvent::Open(0)));
+    // The stream exists for the engine once the client has sent something on it: its header.
+    let early = ClientEvent::Control(0, Bytes::from_static(b"early"));
+    assert!(pair.take_client_event(&early));
+}
+
+#[test]
+fn a_refusal_is_a_status() {
+    let mut pair = Pair::new(|config| config.accept_at_once = false);
+    pair.connect();
+    pair.run(ms(200));
+    let Some(Event::Opened(opened)) = pair.events.pop_front() else {
+        panic!("not asked");
+    };
+    let session = opened.session;
+    command(
+        &mut pair,
+        Command::Refuse {
+            session,
+            status: 429,
+        },
+    );
+    pair.run(ms(2000));
+    assert!(pair.take_client_event(&ClientEvent::Refused(0, 429)));
+    assert_eq!(closed(&mut pair, session), Cause::Local);
+    pair.run(ms(2000));
+    assert_eq!(pair.core.stats().sessions, 0);
+}
+
+#[test]
+fn frames_reach_those_who_joined_and_nobody_else() {
+    let mut pair = Pair::new(|_| {});
+    pair.clients.shows_datagrams = false;
+    let listeners: Vec<_> = (0..20).map(|_| pair.open()).collect();
+    for (_, opened) in &listeners[..15] {
+        join(&mut pair, opened.session, 1);
+    }
+    join(&mut pair, listeners[15].1.session, 2);
+    broadcast(&mut pair, 10);
+    let session = listeners[3].1.session;
+    command(&mut pair, Command::Leave { session });
+    join(&mut pair, listeners[4].1.session, 2);
+    broadcast(&mut pair, 10);
+    pair.run(ms(100));
+    for (at, (client, _)) in listeners.iter().enumerate() {
+        let expected = match at {
+            3 | 4 => 10,
+            0..15 => 20,
+            _ => 0,
+        };
+        assert_eq!(pair.clients.datagrams(*client), expected, "client {at}");
+    }
+    assert_eq!(pair.core.stats().frames_sent, 15 * 10 + 13 * 10);
+}
+
+#[test]
+fn one_frame_is_one_packet_and_no_more_than_one_acknowledgement_in_two() {
+    let mut pair = Pair::new(|config| config.ack_every = None);
+    let (_, opened) = pair.open();
+    join(&mut pair, opened.session, 1);
+    broadcast(&mut pair, 10);
+    let (sent, received) = (pair.sent, pair.core.stats().packets_received);
+    broadcast(&mut pair, 500);
+    let sent = pair.sent - sent;
+    let received = pair.core.stats().packets_received - received;
+    assert!((500..=505).contains(&sent), "{sent} packets for 500 frames");
+    assert!(received <= 260, "{received} acknowledgements");
+}
+
+#[test]
+fn datagrams_of_a_client_come_without_their_prefix() {
+    let mut pair = Pair::new(|_| {});
+    let (client, opened) = pair.open();
+    pair.clients.send_datagram(client, b"sound");
+    pair.run(ms(50));
+    assert_eq!(
+        pair.events.pop_front(),
+        Some(Event::Datagram {
+            session: opened.session,
+            bytes: Bytes::from_static(b"sound")
+        })
+    );
+}
+
+#[test]
+fn a_close_delivers_what_was_written_then_code_and_reason() {
+    let mut pair = Pair::new(|_| {});
+    let (client, opened) = pair.open();
+    let session = opened.session;
+    write(&mut pair, session, Lane::Control, b"bye");
+    let reason = "the relay shuts down".to_owned();
+    command(
+        &mut pair,
+        Command::Close {
+            session,
+            code: 10,
+            reason: reason.clone(),
+        },
+    );
+    pair.run(ms(3000));
+    let order: Vec<_> = pair.client_events.iter().cloned().collect();
+    assert_eq!(
+        order,
+        [
+            ClientEvent::Control(client, Bytes::from_static(b"bye")),
+            ClientEvent::Capsule(client, 10, reason),
+            ClientEvent::Lost(client, "closed 256".into()),
+        ]
+    );
+    assert_eq!(closed(&mut pair, session), Cause::Local);
+    pair.run(ms(3000));
+    assert_eq!(pair.core.stats().sessions, 0);
+}
+
+#[test]
+fn a_client_may_close_by_quic_by_capsule_or_by_the_end_of_its_stream() {
+    let mut pair = Pair::new(|_| {});
+    let (quic, quic_opened) = pair.open();
+    let (capsule, capsule_opened) = pair.open();
+    let (fin, fin_opened) = pair.open();
+    pair.clients.close(pair.now, quic, 7, "done");
+    let stream = pair.clients.connect_stream(capsule).unwrap();
+    let frame = crate::h3::capsule::close_frame(5, "left");
+    pair.clients
+        .conn(capsule)
+        .send_stream(stream)
+        .write(&frame)
+        .unwrap();
+    let stream = pair.clients.connect_stream(fin).unwrap();
+    pair.clients.conn(fin).send_stream(stream).finish().unwrap();
+    pair.run(ms(100));
+    let cause = |code, reason: &str| Cause::Client {
+        code,
+        reason: reason.into(),
+    };
+    assert_eq!(closed(&mut pair, quic_opened.session), cause(7, "done"));
+    assert_eq!(closed(&mut pair, capsule_opened.session), cause(5, "left"));
+    assert_eq!(closed(&mut pair, fin_opened.session), cause(0, ""));
+}
+
+#[test]
+fn sound_goes_on_through_loss_and_a_change_of_address() {
+    let mut pair = Pair::new(|_| {});
+    pair.clients.shows_datagrams = false;
+    let (client, opened) = pair.open();
+    join(&mut pair, opened.session, 1);
+    pair.delay = ms(100);
+    pair.loses = |number| number % 10 == 0;
+    broadcast(&mut pair, 200);
+    pair.run(ms(300));
+    let heard = pair.clients.datagrams(client);
+    assert!(
+        (170..=195).contains(&heard),
+        "{heard} of 200 through 10 % loss"
+    );
+    pair.loses = |_| false;
+    // A NAT forgets the client: its packets come from elsewhere now, and the engine
+    // follows with the first of them.
+    pair.client_address = SocketAddr::from(([10, 9, 9, 9], 77));
+    pair.clients.conn(client).ping();
+    pair.run(ms(250));
+    let before = pair.clients.datagrams(client);
+    broadcast(&mut pair, 100);
+    pair.run(ms(300));
+    assert_eq!(pair.clients.datagrams(client) - before, 100);
+    assert!(pair.events.is_empty(), "{:?}", pair.events);
+}
+
+#[test]
+fn a_listener_who_acknowledges_nothing_holds_back_little_and_then_is_gone() {
+    let mut pair = Pair::new(|_| {});
+    pair.clients.shows_datagrams = false;
+    let (_, opened) = pair.open();
+    join(&mut pair, opened.session, 1);
+    broadcast(&mut pair, 50);
+    pair.is_mute = true;
+    let sent = pair.sent_bytes;
+    broadcast(&mut pair, 1400);
+    let sent = pair.sent_bytes - sent;
+    // The window of 32 KiB, then a trickle: 1,400 frames would be 400 KiB.
+    assert!(sent < 80_000, "{sent} bytes into a dead path");
+    pair.run(ms(10_000));
+    assert_eq!(closed(&mut pair, opened.session), Cause::TimedOut);
+    assert_eq!(pair.core.stats().sessions, 0);
+}
+
+#[test]
+fn a_client_that_reads_no_control_bytes_is_a_slow_consumer() {
+    let mut pair = Pair::new(|config| {
+        config.lane_writes_max = 8;
+        config.lane_bytes_max = 1 << 20;
+    });
+    let (_, opened) = pair.open();
+    let session = opened.session;
+    pair.loses = |_| true;
+    for _ in 0..40 {
+        let bytes = Bytes::from(vec![b'x'; 30_000]);
+        let lane = Lane::Control;
+        command(
+            &mut pair,
+            Command::Write {
+                session,
+                lane,
+                bytes,
+            },
+        );
+        pair.run(ms(10));
+    }
+    assert_eq!(closed(&mut pair, session), Cause::SlowConsumer);
+}
+
+#[test]
+fn control_bytes_nobody_takes_block_their_sender_and_lose_nothing() {
+    let mut pair = Pair::new(|config| config.events_max = 4);
+    let (client, opened) = pair.open();
+    let mut written = 0;
+    let mut taken = 0;
+    // Nobody takes events for a while: the flow-control window fills.
+    for _ in 0..50 {
+        written += pair.clients.write(client, &[b'x'; 16_000]);
+        let mut batch = crate::Batch::new();
+        while pair.clients.poll_transmit(pair.now, &mut batch) || !batch.packets().is_empty() {
+            for packet in batch.packets() {
+                pair.inject(pair.client_address, &packet.bytes);
+            }
+            batch.clear();
+        }
+        pair.now += ms(1);
+    }
+    assert!(written >= 16_000, "{written}");
+    assert!(written < 400_000, "{written} bytes taken without a reader");
+    for _ in 0..300 {
+        pair.run(ms(20));
+        while let Some(event) = pair.events.pop_front() {
+            let Event::Control { session, bytes } = event else {
+                panic!("{event:?}");
+            };
+            assert_eq!(session, opened.session);
+            taken += bytes.len();
+        }
+    }
+    assert_eq!(taken, written);
+}
+
+#[test]
+fn a_handshake_that_stops_is_forgotten() {
+    let mut pair = Pair::new(|_| {});
+    pair.loses = |_| true;
+    pair.connect();
+    pair.run(ms(500));
+    assert_eq!(pair.core.stats().handshakes, 1);
+    pair.run(ms(30_000));
+    assert_eq!(pair.core.stats().sessions, 0);
+    assert_eq!(pair.core.stats().handshakes, 0);
+}
+
+#[test]
+fn an_address_not_validated_gets_three_times_what_it_sent_at_most() {
+    let mut pair = Pair::new(|_| {});
+    pair.loses = |_| true;
+    pair.connect();
+    let mut batch = crate::Batch::new();
+    pair.clients.poll_transmit(pair.now, &mut batch);
+    let first = batch.packets()[0].bytes.clone();
+    for number in 0..50 {
+        pair.inject(SocketAddr::from(([10, 1, 0, number], 9)), &first);
+    }
+    let mut sent = 0;
+    for _ in 0..600 {
+        sent += pair.sent_bytes;
+        pair.sent_bytes = 0;
+        pair.run(ms(50));
+    }
+    // The same first packet from 50 addresses is one connection, or a few.
+    assert!(sent > 0);
+    assert!(sent <= 3 * 50 * first.len() as u64, "{sent} bytes");
+}
+
+#[test]
+fn a_flood_of_handshakes_leaves_those_on_air_alone() {
+    let mut pair = Pair::new(|config| {
+        config.handshakes_unvalidated_max = 10;
+        config.handshakes_max = 50;
+    });
+    pair.clients.shows_datagrams = false;
+    let (client, opened) = pair.open();
+    join(&mut pair, opened.session, 1);
+    // First packets of as many clients, that never say anything more.
+    let now = pair.now;
+    let mut flood = crate::testing::Pair::new(|_| {});
+    let mut batch = crate::Batch::new();
+    for round in 0..100 {
+        for number in 0..10u8 {
+            flood.connect();
+            batch.clear();
+            while flood.clients.poll_transmit(now, &mut batch) {}
+            for packet in batch.packets() {
+                let from = SocketAddr::from(([172, 16, round, number], 7));
+                pair.inject(from, &packet.bytes);
+            }
+        }
+        broadcast(&mut pair, 1);
+    }
+    pair.run(ms(100));
+    assert_eq!(pair.clients.datagrams(client), 100);
+    let stats = pair.core.stats();
+    assert!(stats.handshakes <= 50, "{stats:?}");
+    assert!(stats.retried >= 900, "{stats:?}");
+    // And somebody with an address of their own still gets in, by a retry.
+    let (_, late) = pair.open();
+    assert_ne!(late.session, opened.session);
+}
+
+#[test]
+fn streams_nobody_serves_are_rejected_and_the_session_goes_on() {
+    let mut pair = Pair::new(|_| {});
+    let (client, opened) = pair.open();
+    let conn = pair.clients.conn(client);
+    for bytes in [&[0x54, 0][..], &[0x21, 1, 2, 3], &[0x40, 0x54, 0, 9]] {
+        let stream = conn.streams().open(Dir::Uni).unwrap();
+        conn.send_stream(stream).write(bytes).unwrap();
+    }
+    // A second WebTransport stream, and a request for a page.
+    let stream = conn.streams().open(Dir::Bi).unwrap();
+    conn.send_stream(stream)
+        .write(&[0x40, 0x41, 0, b'x'])
+        .unwrap();
+    let stream = conn.streams().open(Dir::Bi).unwrap();
+    // GET https /: indexes 17, 23, 1 of the static table.
+    conn.send_stream(stream)
+        .write(&[0x01, 5, 0, 0, 0xd1, 0xd7, 0xc1])
+        .unwrap();
+    pair.run(ms(200));
+    assert!(pair.events.is_empty(), "{:?}", pair.events);
+    pair.clients.write(client, b"still here");
+    pair.run(ms(100));
+    assert_eq!(
+        pair.events.pop_front(),
+        Some(Event::Control {
+            session: opened.session,
+            bytes: Bytes::from_static(b"still here")
+        })
+    );
+}
+
+#[test]
+fn breaking_http3_ends_the_connection_with_its_code() {
+    for (bytes, dir, code) in [
+        // A second control stream; a push stream.
+        (&[0x00, 0x04, 0x00][..], Dir::Uni, 0x103),
+        (&[0x01, 0x00], Dir::Uni, 0x103),
+        // DATA as a request's first frame; a frame of HTTP/2.
+        (&[0x00, 0x01, 0xff], Dir::Bi, 0x105),
+        (&[0x06, 0x00], Dir::Bi, 0x105),
+        // Headers that name the dynamic table; headers above any use.
+        (&[0x01, 0x03, 0x01, 0x00, 0x80], Dir::Bi, 0x200),
+        (&[0x01, 0x80, 0x10, 0x00, 0x00], Dir::Bi, 0x107),
+    ] {
+        let mut pair = Pair::new(|_| {});
+        let (client, opened) = pair.open();
+        let conn = pair.clients.conn(client);
+        let stream = conn.streams().open(dir).unwrap();
+        conn.send_stream(stream).write(bytes).unwrap();
+        pair.run(ms(200));
+        let lost = ClientEvent::Lost(client, format!("closed {code}"));
+        assert!(
+            pair.take_client_event(&lost),
+            "{bytes:?} {:?}",
+            pair.client_events
+        );
+        assert!(matches!(
+            closed(&mut pair, opened.session),
+            Cause::Protocol(_)
+        ));
+    }
+}
+
+#[test]
+fn keys_change_without_a_gap() {
+    let mut pair = Pair::new(|_| {});
+    pair.clients.shows_datagrams = false;
+    let (client, opened) = pair.open();
+    join(&mut pair, opened.session, 1);
+    broadcast(&mut pair, 50);
+    pair.clients.conn(client).force_key_update();
+    broadcast(&mut pair, 50);
+    pair.run(ms(100));
+    assert_eq!(pair.clients.datagrams(client), 100);
+}
+
+#[test]
+fn commands_for_sessions_that_are_gone_do_nothing() {
+    let mut pair = Pair::new(|_| {});
+    let (client, opened) = pair.open();
+    let session = opened.session;
+    join(&mut pair, session, 1);
+    pair.clients.close(pair.now, client, 0, "");
+    pair.run(ms(3000));
+    assert_eq!(pair.core.stats().sessions, 0);
+    let (_, next) = pair.open();
+    assert_eq!(next.session.slot(), session.slot());
+    join(&mut pair, session, 1);
+    write(&mut pair, session, Lane::Control, b"lost");
+    let reason = String::new();
+    command(
+        &mut pair,
+        Command::Close {
+            session,
+            code: 0,
+            reason,
+        },
+    );
+    broadcast(&mut pair, 5);
+    assert_eq!(pair.core.stats().frames_sent, 0);
+    assert!(
+        pair.client_events
+            .iter()
+            .all(|event| !matches!(event, ClientEvent::Capsule(..) | ClientEvent::Control(..)))
+    );
+}
+
+#[test]
+fn rubbish_replays_and_truncations_do_no_harm() {
+    let seed = rand::rng().next_u64();
+    println!("seed {seed}");
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut pair = Pair::new(|_| {});
+    pair.clients.shows_datagrams = false;
+    let (client, opened) = pair.open();
+    join(&mut pair, opened.session, 1);
+    let mut seen: Vec<Vec<u8>> = Vec::new();
+    let mut batch = crate::Batch::new();
+    for _ in 0..100 {
+        pair.connect();
+        batch.clear();
+        while pair.clients.poll_transmit(pair.now, &mut batch) {}
+        for packet in batch.packets() {
+            pair.inject(pair.client_address, &packet.bytes);
+            seen.push(packet.bytes.clone());
+        }
+        for _ in 0..20 {
+            let mut bytes = match rng.random_range(0..3) {
+                0 => (0..rng.random_range(0..1500))
+                    .map(|_| rng.random())
+                    .collect(),
+                _ => seen[rng.random_range(0..seen.len())].clone(),
+            };
+            if rng.random() && !bytes.is_empty() {
+                bytes.truncate(rng.random_range(0..bytes.len()));
+            }
+            if rng.random() && !bytes.is_empty() {
+                let at = rng.random_range(0..bytes.len());
+                bytes[at] ^= 1 << rng.random_range(0..8);
+            }
+            let from = match rng.random() {
+                true => pair.client_address,
+                false => SocketAddr::from((rng.random::<[u8; 4]>(), rng.random())),
+            };
+            pair.inject(from, &bytes);
+        }
+        broadcast(&mut pair, 1);
+    }
+    pair.run(ms(100));
+    assert_eq!(pair.clients.datagrams(client), 100);
+}
+
+#[test]
+fn a_client_of_many_streams_costs_it_the_connection_at_most() {
+    let mut pair = Pair::new(|_| {});
+    let (client, _) = pair.open();
+    for _ in 0..200 {
+        let conn = pair.clients.conn(client);
+        while let Some(stream) = conn.streams().open(Dir::Bi) {
+            let _ = conn.send_stream(stream).write(&[0x40]);
+            let _ = conn.send_stream(stream).reset(VarInt::from_u32(1));
+        }
+        while let Some(stream) = conn.streams().open(Dir::Uni) {
+            let _ = conn.send_stream(stream).write(&[0x21, 0]);
+        }
+        pair.run(ms(30));
+    }
+    assert!(pair.events.len() <= 1, "{:?}", pair.events);
+}

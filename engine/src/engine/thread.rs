@@ -1,0 +1,268 @@
+//! One thread: its socket, its core, its turn.
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::unistd::Pid;
+use rand::Rng;
+
+use super::ThreadStats;
+use crate::batch::Batch;
+use crate::config::{Config, ConfigError, Secrets};
+use crate::core::Core;
+use crate::message::Event;
+use crate::queue::{EventSender, Handed, Inbox, Mail};
+use crate::socket::{Bound, Socket};
+
+/// The longest a thread sleeps.
+const NAP: Duration = Duration::from_millis(250);
+
+/// Received packets are copied behind each other into blocks of this size, which quinn
+/// holds slices of: one allocation for hundreds of packets.
+const ARENA_BYTES: usize = 64 * 1024;
+
+/// Sessions of a restarted core are told from those of the one before by starting so
+/// much further.
+const GENERATIONS: u32 = 1 << 24;
+
+/// What a worker is made of; unlike it, this can go to its thread.
+pub(super) struct Parts {
+    pub(super) config: Arc<Config>,
+    pub(super) secrets: Secrets,
+    pub(super) number: usize,
+    pub(super) bound: Bound,
+    pub(super) inboxes: Vec<Arc<Inbox>>,
+    pub(super) events: EventSender,
+    pub(super) stats: Arc<Mutex<ThreadStats>>,
+    pub(super) core: Core,
+}
+
+pub(super) struct Worker {
+    config: Arc<Config>,
+    secrets: Secrets,
+    number: usize,
+    inboxes: Vec<Arc<Inbox>>,
+    events: EventSender,
+    stats: Arc<Mutex<ThreadStats>>,
+    core: Core,
+    socket: Socket,
+    epoll: Epoll,
+    arena: BytesMut,
+    mail: Mail,
+    batch: Batch,
+    handed: u64,
+    restarts: u64,
+    told: Instant,
+}
+
+impl Worker {
+    pub(super) fn new(parts: Parts) -> nix::Result<Self> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let readable = || EpollEvent::new(EpollFlags::EPOLLIN, 0);
+        epoll.add(parts.bound.fd(), readable())?;
+        let bell = parts.inboxes[parts.number].bell();
+        epoll.add(bell.as_fd(), readable())?;
+        Ok(Self {
+            config: parts.config,
+            secrets: parts.secrets,
+            number: parts.number,
+            inboxes: parts.inboxes,
+            events: parts.events,
+            stats: parts.stats,
+            core: parts.core,
+            socket: Socket::new(parts.bound),
+            epoll,
+            arena: BytesMut::with_capacity(ARENA_BYTES),
+            mail: Mail::default(),
+            batch: Batch::new(),
+            handed: 0,
+            restarts: 0,
+            told: Instant::now(),
+        })
+    }
+
+    /// Serves until it is told to stop. A panic costs this thread's sessions: their
+    /// clients get a stateless reset for their next packet and come back.
+    pub(super) fn run(mut self, pin: Option<usize>) {
+        if let Some(processor) = pin {
+            let mut set = CpuSet::new();
+            let pinned = set
+                .set(processor)
+                .and_then(|()| sched_setaffinity(Pid::from_raw(0), &set));
+            if let Err(error) = pinned {
+                tracing::warn!(%error, processor, "the engine's thread is not pinned");
+            }
+        }
+        while catch_unwind(AssertUnwindSafe(|| self.serve())).is_err() {
+            self.restarts += 1;
+            tracing::error!(
+                thread = self.number,
+                "an engine thread failed and starts anew"
+            );
+            let generation = (self.restarts as u32).wrapping_mul(GENERATIONS);
+            match core(&self.config, &self.secrets, self.number, generation) {
+                Ok(core) => self.core = core,
+                // The same configuration was good at the start.
+                Err(error) => return tracing::error!(%error, "the engine's thread is lost"),
+            }
+            self.batch.clear();
+            self.arena = BytesMut::with_capacity(ARENA_BYTES);
+            let thread = self.number as u8;
+            let mut event = Some(Event::ThreadRestarted { thread });
+            self.events.send(|| event.take());
+        }
+    }
+
+    fn serve(&mut self) {
+        loop {
+            let now = Instant::now();
+            self.take_mail(now);
+            let mut is_busy = self.receive(now);
+            self.core.handle_timeouts(now);
+            is_busy |= self.transmit();
+            if !self.events.is_full() {
+                self.events.send(|| self.core.poll_event());
+            }
+            if now.saturating_duration_since(self.told) >= NAP {
+                self.tell(now);
+            }
+            if self.mail.is_stopping {
+                self.core.shut_down(now);
+                self.transmit();
+                self.events.send(|| self.core.poll_event());
+                return;
+            }
+            if !is_busy {
+                self.sleep();
+            }
+        }
+    }
+
+    fn take_mail(&mut self, now: Instant) {
+        let mut mail = std::mem::take(&mut self.mail);
+        self.inboxes[self.number].take(&mut mail);
+        for command in mail.commands.drain(..) {
+            self.core.handle_command(now, command);
+        }
+        for packet in mail.handed.drain(..) {
+            self.core
+                .handle_datagram(now, packet.remote, packet.local, packet.bytes);
+        }
+        for (track, frame) in mail.frames.drain(..) {
+            self.core.handle_frame(track, frame);
+        }
+        self.mail = mail;
+    }
+
+    /// Takes one batch from the socket. Returns whether more may be there.
+    fn receive(&mut self, now: Instant) -> bool {
+        let key = self.secrets.cid();
+        let me = self.number;
+        let Self {
+            socket,
+            core,
+            arena,
+            inboxes,
+            handed,
+            ..
+        } = self;
+        let take = |remote: SocketAddr, local: Option<IpAddr>, bytes: &[u8]| {
+            let owner = if inboxes.len() > 1 {
+                key.owner(bytes).map_or(me, usize::from)
+            } else {
+                me
+            };
+            if arena.capacity() < bytes.len() {
+                // The old block lives on in what quinn holds of it, and comes back here
+                // when that is nothing.
+                arena.reserve(ARENA_BYTES);
+            }
+            arena.extend_from_slice(bytes);
+            let bytes = arena.split();
+            match inboxes.get(owner) {
+                Some(inbox) if owner != me => {
+                    *handed += 1;
+                    inbox.hand(Handed {
+                        remote,
+                        local,
+                        bytes,
+                    });
+                }
+                _ => core.handle_datagram(now, remote, local, bytes),
+            }
+        };
+        match socket.receive(take) {
+            Ok(more) => more,
+            Err(error) => {
+                tracing::warn!(%error, "the engine's socket fails to receive");
+                // It may be for good: do not spin.
+                std::thread::sleep(Duration::from_millis(1));
+                false
+            }
+        }
+    }
+
+    /// Sends everything there is, and looks at the socket between batches: during a
+    /// fan-out to thousands, acknowledgements would overflow it. Returns whether
+    /// something was sent.
+    fn transmit(&mut self) -> bool {
+        let mut has_sent = false;
+        loop {
+            let now = Instant::now();
+            self.batch.clear();
+            let more = self.core.poll_transmit(now, &mut self.batch);
+            if self.batch.packets().is_empty() {
+                return has_sent;
+            }
+            has_sent = true;
+            self.socket.send(&self.batch);
+            if !more {
+                return has_sent;
+            }
+            self.receive(now);
+        }
+    }
+
+    fn sleep(&mut self) {
+        let inbox = &self.inboxes[self.number];
+        if !inbox.fall_asleep() {
+            return;
+        }
+        let wait = self.core.next_timeout().map_or(NAP, |deadline| {
+            deadline.saturating_duration_since(Instant::now()).min(NAP)
+        });
+        // The kernel counts whole milliseconds: rounded up, a timer is late, not early.
+        let wait = u16::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
+        let mut events = [EpollEvent::empty(); 2];
+        // Only an interruption can fail here, and the turn that follows looks at all.
+        let _ = self.epoll.wait(&mut events, EpollTimeout::from(wait));
+        inbox.awake();
+    }
+
+    fn tell(&mut self, now: Instant) {
+        self.told = now;
+        *self.stats.lock().unwrap_or_else(PoisonError::into_inner) = ThreadStats {
+            core: self.core.stats(),
+            packets_unsent: self.socket.failed,
+            packets_handed: self.handed,
+            restarts: self.restarts,
+        };
+    }
+}
+
+/// A core that begins now.
+pub(super) fn core(
+    config: &Arc<Config>,
+    secrets: &Secrets,
+    number: usize,
+    generation: u32,
+) -> Result<Core, ConfigError> {
+    let (seed, now) = (rand::rng().random(), Instant::now());
+    Core::new(config.clone(), secrets, number as u8, generation, seed, now)
+}

@@ -1,0 +1,12 @@
+//! Clients without sockets, for tests and load: thousands on one thread.
+//!
+//! They speak HTTP/3 by `wtransport-proto` where the engine speaks it by itself, so that
+//! a misreading on one side does not hide on both.
+
+mod clients;
+mod pair;
+mod udp;
+
+pub use clients::{ClientEvent, Clients, client_config};
+pub use pair::{Pair, server_tls, tls_pair};
+pub use udp::Udp;

@@ -1,0 +1,474 @@
+//! Many WebTransport clients on one QUIC endpoint.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use quinn_proto::crypto::rustls::QuicClientConfig;
+use quinn_proto::{
+    ClientConfig, Connection, ConnectionError, ConnectionHandle, DatagramEvent, Dir, Endpoint,
+    EndpointConfig, Event as QuicEvent, ReadError, StreamEvent, StreamId, TransportConfig, VarInt,
+};
+use wire::varint;
+use wtransport_proto::bytes::BufferReader;
+use wtransport_proto::frame::{Frame as H3Frame, FrameKind};
+use wtransport_proto::headers::Headers;
+use wtransport_proto::session::SessionRequest;
+use wtransport_proto::settings::Settings;
+use wtransport_proto::stream_header::StreamHeader;
+use wtransport_proto::varint::VarInt as H3VarInt;
+
+use crate::batch::Batch;
+use crate::core::Wheel;
+
+/// What happened to a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientEvent {
+    /// The session is open: the status was 200 and the control stream can be written.
+    Open(usize),
+    /// The request was answered with another status.
+    Refused(usize, u16),
+    /// Bytes on the control stream.
+    Control(usize, Bytes),
+    /// Bytes on the server's n-th unidirectional stream for the session.
+    Uni(usize, usize, Bytes),
+    /// A datagram, without its prefix.
+    Datagram(usize, Bytes),
+    /// The session's close capsule came.
+    Capsule(usize, u32, String),
+    /// The connection is over; the text tells how.
+    Lost(usize, String),
+}
+
+struct Client {
+    conn: Connection,
+    path: String,
+    connect: Option<StreamId>,
+    answer: Vec<u8>,
+    is_open: bool,
+    control: Option<StreamId>,
+    unis: Vec<(StreamId, Vec<u8>, bool)>,
+    is_dirty: bool,
+    /// Datagrams are counted, not handed out.
+    datagrams: u64,
+}
+
+/// Clients by number; numbers are used again.
+pub struct Clients {
+    endpoint: Endpoint,
+    config: ClientConfig,
+    clients: Vec<Option<Box<Client>>>,
+    dirty: VecDeque<usize>,
+    wheel: Wheel,
+    due: Vec<usize>,
+    events: VecDeque<ClientEvent>,
+    scratch: Vec<u8>,
+    /// Hand out datagrams as events; otherwise they are only counted.
+    pub shows_datagrams: bool,
+}
+
+/// A client's configuration: quinn's own defaults but for memory, so that the engine
+/// meets an ordinary peer, acknowledging every second packet.
+#[must_use]
+pub fn client_config(tls: Arc<rustls::ClientConfig>) -> ClientConfig {
+    let crypto = QuicClientConfig::try_from(tls).expect("TLS 1.3 with AES-128-GCM");
+    let mut transport = TransportConfig::default();
+    transport
+        .max_concurrent_bidi_streams(VarInt::from_u32(2))
+        .max_concurrent_uni_streams(VarInt::from_u32(8))
+        .mtu_discovery_config(None)
+        .datagram_receive_buffer_size(Some(64 * 1024))
+        .keep_alive_interval(Some(Duration::from_secs(10)))
+        .enable_segmentation_offload(false);
+    let mut config = ClientConfig::new(Arc::new(crypto));
+    config.transport_config(Arc::new(transport));
+    config
+}
+
+impl Clients {
+    /// No clients yet.
+    #[must_use]
+    pub fn new(config: ClientConfig, seed: [u8; 32], now: Instant) -> Self {
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &seed);
+        let endpoint = EndpointConfig::new(Arc::new(key));
+        Self {
+            endpoint: Endpoint::new(Arc::new(endpoint), None, false, Some(seed)),
+            config,
+            clients: Vec::new(),
+            dirty: VecDeque::new(),
+            wheel: Wheel::new(now),
+            due: Vec::new(),
+            events: VecDeque::new(),
+            scratch: Vec::new(),
+            shows_datagrams: true,
+        }
+    }
+
+    /// Begins a session with `https://localhost` + `path`.
+    pub fn connect(&mut self, now: Instant, server: SocketAddr, path: &str) -> usize {
+        let (handle, conn) = self
+            .endpoint
+            .connect(now, self.config.clone(), server, "localhost")
+            .expect("a valid address and name");
+        let number = handle.0;
+        if number >= self.clients.len() {
+            self.clients.resize_with(number + 1, || None);
+        }
+        self.clients[number] = Some(Box::new(Client {
+            conn,
+            path: path.to_owned(),
+            connect: None,
+            answer: Vec::new(),
+            is_open: false,
+            control: None,
+            unis: Vec::new(),
+            is_dirty: false,
+            datagrams: 0,
+        }));
+        self.after_input(number);
+        number
+    }
+
+    /// Takes a UDP datagram.
+    pub fn handle_datagram(&mut self, now: Instant, remote: SocketAddr, bytes: BytesMut) {
+        self.scratch.clear();
+        let event = self
+            .endpoint
+            .handle(now, remote, None, None, bytes, &mut self.scratch);
+        if let Some(DatagramEvent::ConnectionEvent(handle, event)) = event
+            && let Some(Some(client)) = self.clients.get_mut(handle.0)
+        {
+            client.conn.handle_event(event);
+            self.after_input(handle.0);
+        }
+    }
+
+    /// Fires what is due.
+    pub fn handle_timeouts(&mut self, now: Instant) {
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.expire(now, &mut due);
+        for number in due.drain(..) {
+            if let Some(Some(client)) = self.clients.get_mut(number) {
+                client.conn.handle_timeout(now);
+                self.after_input(number);
+            }
+        }
+        self.due = due;
+    }
+
+    /// When [`handle_timeouts`](Self::handle_timeouts) wants to be called.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Instant> {
+        self.wheel.next_deadline()
+    }
+
+    /// Fills a batch; says whether there is more.
+    pub fn poll_transmit(&mut self, now: Instant, batch: &mut Batch) -> bool {
+        while !batch.is_full() {
+            let Some(number) = self.dirty.pop_front() else {
+                return false;
+            };
+            self.poll_client(now, number, batch);
+        }
+        !self.dirty.is_empty()
+    }
+
+    /// What happened.
+    pub fn poll_event(&mut self) -> Option<ClientEvent> {
+        self.events.pop_front()
+    }
+
+    /// Writes on the control stream of an open session.
+    pub fn write(&mut self, number: usize, bytes: &[u8]) -> usize {
+        let Some(client) = self.clients[number].as_mut() else {
+            return 0;
+        };
+        let stream = client.control.expect("the session is open");
+        let written = client.conn.send_stream(stream).write(bytes).unwrap_or(0);
+        self.after_input(number);
+        written
+    }
+
+    /// Sends a datagram of an open session.
+    pub fn send_datagram(&mut self, number: usize, payload: &[u8]) {
+        let Some(client) = self.clients[number].as_mut() else {
+            return;
+        };
+        let mut bytes = Vec::with_capacity(payload.len() + 8);
+        let connect = client.connect.expect("the session is open");
+        varint::encode(u64::from(connect) / 4, &mut bytes);
+        bytes.extend_from_slice(payload);
+        let _ = client.conn.datagrams().send(bytes.into(), true);
+        self.after_input(number);
+    }
+
+    /// The connection, to do unusual things with.
+    ///
+    /// # Panics
+    /// When there is no such client.
+    pub fn conn(&mut self, number: usize) -> &mut Connection {
+        if !self.clients[number].as_ref().expect("a client").is_dirty {
+            self.dirty.push_back(number);
+        }
+        let client = self.clients[number].as_mut().expect("a client");
+        client.is_dirty = true;
+        &mut client.conn
+    }
+
+    /// The stream of the CONNECT request.
+    #[must_use]
+    pub fn connect_stream(&self, number: usize) -> Option<StreamId> {
+        self.clients[number].as_ref()?.connect
+    }
+
+    /// Ends the connection as wtransport does: by QUIC's application close.
+    pub fn close(&mut self, now: Instant, number: usize, code: u32, reason: &'static str) {
+        let Some(Some(client)) = self.clients.get_mut(number) else {
+            return;
+        };
+        let reason = Bytes::from_static(reason.as_bytes());
+        client.conn.close(now, VarInt::from_u32(code), reason);
+        self.after_input(number);
+    }
+
+    /// Datagrams received by a client.
+    #[must_use]
+    pub fn datagrams(&self, number: usize) -> u64 {
+        self.clients
+            .get(number)
+            .and_then(|client| client.as_ref())
+            .map_or(0, |client| client.datagrams)
+    }
+
+    /// Clients that have not ended.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.clients.iter().flatten().count()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn after_input(&mut self, number: usize) {
+        let Some(Some(client)) = self.clients.get_mut(number) else {
+            return;
+        };
+        while let Some(event) = client.conn.poll() {
+            client.quic_event(number, event, &mut self.events);
+        }
+        while let Some(bytes) = client.conn.datagrams().recv() {
+            client.datagrams += 1;
+            if self.shows_datagrams {
+                let mut rest = &bytes[..];
+                let _ = varint::decode(&mut rest);
+                let payload = bytes.slice(bytes.len() - rest.len()..);
+                self.events
+                    .push_back(ClientEvent::Datagram(number, payload));
+            }
+        }
+        if !std::mem::replace(&mut client.is_dirty, true) {
+            self.dirty.push_back(number);
+        }
+    }
+
+    fn poll_client(&mut self, now: Instant, number: usize, batch: &mut Batch) {
+        let Some(Some(client)) = self.clients.get_mut(number) else {
+            return;
+        };
+        let mut more = true;
+        while more && !batch.is_full() {
+            more = batch.push(|buffer| {
+                let transmit = client.conn.poll_transmit(now, 1, buffer)?;
+                Some((transmit.destination, None))
+            });
+        }
+        client.is_dirty = more;
+        if more {
+            self.dirty.push_front(number);
+        }
+        let mut is_drained = false;
+        while let Some(event) = client.conn.poll_endpoint_events() {
+            is_drained |= event.is_drained();
+            if let Some(event) = self.endpoint.handle_event(ConnectionHandle(number), event) {
+                client.conn.handle_event(event);
+                if !std::mem::replace(&mut client.is_dirty, true) {
+                    self.dirty.push_back(number);
+                }
+            }
+        }
+        let deadline = client.conn.poll_timeout().filter(|_| !is_drained);
+        self.wheel.set(number, deadline);
+        if is_drained {
+            self.clients[number] = None;
+        }
+    }
+}
+
+impl Client {
+    fn quic_event(&mut self, number: usize, event: QuicEvent, events: &mut VecDeque<ClientEvent>) {
+        match event {
+            QuicEvent::Connected => self.request(),
+            QuicEvent::ConnectionLost { reason } => {
+                let text = match reason {
+                    ConnectionError::ApplicationClosed(close) => {
+                        format!("closed {}", close.error_code)
+                    }
+                    reason => reason.to_string(),
+                };
+                events.push_back(ClientEvent::Lost(number, text));
+            }
+            QuicEvent::Stream(StreamEvent::Opened { dir: Dir::Uni }) => {
+                while let Some(id) = self.conn.streams().accept(Dir::Uni) {
+                    self.unis.push((id, Vec::new(), false));
+                    self.readable(number, id, events);
+                }
+            }
+            QuicEvent::Stream(StreamEvent::Readable { id }) => self.readable(number, id, events),
+            _ => {}
+        }
+    }
+
+    /// Opens the HTTP/3 control stream and asks for the session.
+    fn request(&mut self) {
+        let mut opening = Vec::new();
+        StreamHeader::new_control()
+            .write(&mut opening)
+            .expect("a vector takes all");
+        let settings = Settings::builder()
+            .enable_h3_datagrams()
+            .enable_webtransport()
+            .webtransport_max_sessions(H3VarInt::from_u32(1))
+            .build();
+        settings
+            .generate_frame()
+            .write(&mut opening)
+            .expect("a vector takes all");
+        let control = self.conn.streams().open(Dir::Uni).expect("a first stream");
+        let _ = self.conn.send_stream(control).write(&opening);
+
+        let url = format!("https://localhost{}", self.path);
+        let request = SessionRequest::new(url).expect("a path");
+        let mut bytes = Vec::new();
+        request
+            .headers()
+            .generate_frame()
+            .write(&mut bytes)
+            .expect("a vector takes all");
+        let connect = self.conn.streams().open(Dir::Bi).expect("a first stream");
+        let _ = self.conn.send_stream(connect).write(&bytes);
+        self.connect = Some(connect);
+    }
+
+    fn readable(&mut self, number: usize, id: StreamId, events: &mut VecDeque<ClientEvent>) {
+        while let Some(bytes) = self.next_chunk(id) {
+            if Some(id) == self.connect {
+                self.answer.extend_from_slice(&bytes);
+                self.answered(number, events);
+            } else if Some(id) == self.control {
+                events.push_back(ClientEvent::Control(number, bytes));
+            } else {
+                self.uni(number, id, &bytes, events);
+            }
+        }
+    }
+
+    fn next_chunk(&mut self, id: StreamId) -> Option<Bytes> {
+        let mut stream = self.conn.recv_stream(id);
+        let mut chunks = stream.read(true).ok()?;
+        let chunk = match chunks.next(usize::MAX) {
+            Ok(Some(chunk)) => Some(chunk.bytes),
+            Ok(None) | Err(ReadError::Blocked | ReadError::Reset(_)) => None,
+        };
+        let _ = chunks.finalize();
+        chunk
+    }
+
+    /// Reads the frames of the CONNECT stream.
+    fn answered(&mut self, number: usize, events: &mut VecDeque<ClientEvent>) {
+        use wtransport_proto::capsule::{Capsule, capsules::CloseWebTransportSession};
+        loop {
+            let answer = std::mem::take(&mut self.answer);
+            let mut reader = BufferReader::new(&answer);
+            let Ok(Some(frame)) = H3Frame::read_from_buffer(&mut reader) else {
+                self.answer = answer;
+                return;
+            };
+            self.answer = reader.buffer_remaining().to_vec();
+            match frame.kind() {
+                FrameKind::Headers => {
+                    let headers = Headers::with_frame(&frame).expect("readable headers");
+                    let status = headers.get(":status").expect("a status");
+                    let status = status.parse().expect("a number");
+                    if status == 200 {
+                        self.open_control();
+                        events.push_back(ClientEvent::Open(number));
+                    } else {
+                        events.push_back(ClientEvent::Refused(number, status));
+                    }
+                }
+                FrameKind::Data => {
+                    if let Some(capsule) = Capsule::with_frame(&frame)
+                        && let Ok(close) = CloseWebTransportSession::with_capsule(&capsule)
+                    {
+                        let code = close.error_code().into_inner() as u32;
+                        let reason = close.reason().to_owned();
+                        events.push_back(ClientEvent::Capsule(number, code, reason));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn open_control(&mut self) {
+        let connect = self.connect.expect("it was answered");
+        let control = self.conn.streams().open(Dir::Bi).expect("a second stream");
+        let mut header = Vec::new();
+        varint::encode(0x41, &mut header);
+        varint::encode(u64::from(connect), &mut header);
+        let _ = self.conn.send_stream(control).write(&header);
+        self.control = Some(control);
+        self.is_open = true;
+    }
+
+    fn uni(
+        &mut self,
+        number: usize,
+        id: StreamId,
+        bytes: &[u8],
+        events: &mut VecDeque<ClientEvent>,
+    ) {
+        let mut place = 0;
+        for (stream, held, is_session) in &mut self.unis {
+            if *stream == id {
+                if *is_session {
+                    let bytes = Bytes::copy_from_slice(bytes);
+                    events.push_back(ClientEvent::Uni(number, place, bytes));
+                    return;
+                }
+                held.extend_from_slice(bytes);
+                let mut rest = &held[..];
+                if varint::decode(&mut rest) == Ok(0x54) && varint::decode(&mut rest).is_ok() {
+                    *is_session = true;
+                    let bytes = Bytes::copy_from_slice(rest);
+                    events.push_back(ClientEvent::Uni(number, place, bytes));
+                }
+                return;
+            }
+            place += usize::from(*is_session);
+        }
+    }
+}
+
+impl std::fmt::Debug for Clients {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Clients")
+            .field("clients", &self.len())
+            .finish_non_exhaustive()
+    }
+}
