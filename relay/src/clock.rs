@@ -37,7 +37,9 @@ impl Now {
 
     /// How long until that second since the Unix epoch; zero when it has passed.
     pub(crate) fn until_unix_s(self, second: u64) -> Duration {
-        let us = second.saturating_mul(1_000_000).saturating_sub(self.unix_us);
+        let us = second
+            .saturating_mul(1_000_000)
+            .saturating_sub(self.unix_us);
         // A token may expire in millions of years; deadlines must not overflow for it.
         Duration::from_micros(us).min(Duration::from_secs(365 * 86_400))
     }

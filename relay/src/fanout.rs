@@ -81,7 +81,8 @@ impl Packet {
 
     /// Encodes a datagram.
     pub(crate) fn encode(frame_us: u32, datagram: &Datagram<'_>) -> Result<Self, EncodeError> {
-        let mut bytes = Vec::with_capacity(1 + wire::audio::HEADER_BYTES_MAX + datagram.packet.len());
+        let mut bytes =
+            Vec::with_capacity(1 + wire::audio::HEADER_BYTES_MAX + datagram.packet.len());
         bytes.push(0);
         datagram.encode(&mut bytes)?;
         Ok(Self {
@@ -142,7 +143,8 @@ impl Tuned {
     }
 
     fn set(&self, track: Option<TrackId>) {
-        self.0.store(track.map_or(0, TrackId::number), Ordering::Release);
+        self.0
+            .store(track.map_or(0, TrackId::number), Ordering::Release);
     }
 }
 

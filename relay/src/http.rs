@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRef, Path, Request, State, WebSocketUpgrade};
+use axum::extract::{
+    ConnectInfo, DefaultBodyLimit, FromRef, Path, Request, State, WebSocketUpgrade,
+};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -57,7 +59,10 @@ impl FromRef<App> for Arc<Host> {
 pub(crate) fn router(app: App, site: Router) -> Router {
     let answers = |router: Router<App>| {
         router
-            .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, ANSWER))
+            .layer(TimeoutLayer::with_status_code(
+                StatusCode::GATEWAY_TIMEOUT,
+                ANSWER,
+            ))
             .layer(DefaultBodyLimit::max(BODY_MAX))
     };
     let api = Router::new()
@@ -94,7 +99,8 @@ async fn refuse_other_sockets(
     next: Next,
 ) -> Response {
     let upgrade = request.headers().get(header::UPGRADE);
-    let websocket = upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let websocket =
+        upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
     if websocket
         && request.uri().path() != "/v1"
         && let Ok(upgrade) = request.extract_parts::<WebSocketUpgrade>().await
@@ -110,10 +116,17 @@ async fn stations(State(host): State<Arc<Host>>) -> Response {
 }
 
 async fn station(State(host): State<Arc<Host>>, Path(id): Path<String>) -> Response {
-    let found = id.parse::<StationId>().ok().and_then(|id| host.shared().stations.station(&id));
+    let found = id
+        .parse::<StationId>()
+        .ok()
+        .and_then(|id| host.shared().stations.station(&id));
     match found {
         Some(station) => fresh(Json(station)),
-        None => refusal(StatusCode::NOT_FOUND, ErrorCode::UnknownStation, "there is no such station now"),
+        None => refusal(
+            StatusCode::NOT_FOUND,
+            ErrorCode::UnknownStation,
+            "there is no such station now",
+        ),
     }
 }
 

@@ -78,15 +78,27 @@ impl Metrics {
 
     fn register(&self, to: &mut Registry) {
         to.register("sessions", "Sessions open now", self.sessions.clone());
-        to.register("sessions_ended", "Sessions ended, by close code", self.sessions_ended.clone());
+        to.register(
+            "sessions_ended",
+            "Sessions ended, by close code",
+            self.sessions_ended.clone(),
+        );
         to.register("requests", "Requests of sessions", self.requests.clone());
         to.register(
             "handshake_failures",
             "Connections that never became a session",
             self.handshake_failures.clone(),
         );
-        to.register("datagrams_in", "Audio datagrams taken from sources", self.datagrams_in.clone());
-        to.register("datagrams_out", "Audio datagrams queued for listeners", self.datagrams_out.clone());
+        to.register(
+            "datagrams_in",
+            "Audio datagrams taken from sources",
+            self.datagrams_in.clone(),
+        );
+        to.register(
+            "datagrams_out",
+            "Audio datagrams queued for listeners",
+            self.datagrams_out.clone(),
+        );
         to.register(
             "datagrams_dropped",
             "Audio datagrams dropped for listeners that are behind",
@@ -102,7 +114,11 @@ impl Metrics {
             "Sessions whose control queue ran over",
             self.control_overflows.clone(),
         );
-        to.register("renditions_active", "Renditions made now", self.renditions_active.clone());
+        to.register(
+            "renditions_active",
+            "Renditions made now",
+            self.renditions_active.clone(),
+        );
         to.register(
             "rendition_overflows",
             "Source packets dropped before a transcoder",

@@ -147,7 +147,10 @@ impl Relay {
         // HTTP goes on for now: it tells load balancers that the relay is not ready.
         host.drain();
         if timeout(drain_max, host.tasks().wait()).await.is_err() {
-            tracing::warn!(sessions = host.tasks().len(), "not every session ended in time");
+            tracing::warn!(
+                sessions = host.tasks().len(),
+                "not every session ended in time"
+            );
         }
         stop_http.cancel();
         http_tasks.close();
@@ -166,7 +169,9 @@ impl Relay {
         http_tasks: TaskTracker,
     ) -> Result<JoinSet<&'static str>, RunError> {
         let tls = self.certificates.is_from_files();
-        let tls = tls.then(|| serve::tls(Arc::clone(&self.certificates))).transpose();
+        let tls = tls
+            .then(|| serve::tls(Arc::clone(&self.certificates)))
+            .transpose();
         let app = App {
             host: Arc::clone(&self.host),
             certificates: Arc::clone(&self.certificates),

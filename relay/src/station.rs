@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
-use wire::frame::{Error, Push, Reply};
+use wire::frame::{Error, Reply};
 use wire::message::{
     Empty, ListenParams, Metadata, PublishResult, Station, SubscribeParams, Subscribed,
 };
@@ -22,7 +22,7 @@ use crate::fanout::{Listener, Track};
 use crate::metrics::Metrics;
 use crate::session::SessionId;
 use crate::session::ingress::Ingress;
-use crate::session::outbox::{Frame, Outbox};
+use crate::session::outbox::Outbox;
 
 mod core;
 mod effect;
@@ -148,7 +148,10 @@ impl Stations {
     pub(crate) fn subscribe(&self, id: SessionId, request: u64, params: &SubscribeParams) {
         self.change(|inner, now| {
             let subscribed = inner.subscribe(id, params, now);
-            inner.reply(id, &Reply::new(request, subscribed.as_ref().map_err(Clone::clone)));
+            inner.reply(
+                id,
+                &Reply::new(request, subscribed.as_ref().map_err(Clone::clone)),
+            );
         });
     }
 
@@ -165,12 +168,17 @@ impl Stations {
     /// Answers `listen`.
     pub(crate) fn listen(&self, id: SessionId, request: u64, params: &ListenParams) {
         self.change(|inner, now| {
-            let result = inner.core.listen(id, &params.station, &params.rendition, now);
+            let result = inner
+                .core
+                .listen(id, &params.station, &params.rendition, now);
             // Off the former track before the reply, on the new one after it.
             if result.is_ok() {
                 inner.detach(id);
             }
-            inner.reply(id, &Reply::new(request, result.as_ref().map_err(Clone::clone)));
+            inner.reply(
+                id,
+                &Reply::new(request, result.as_ref().map_err(Clone::clone)),
+            );
         });
     }
 
@@ -207,7 +215,10 @@ impl Stations {
                     timestamp: published.timestamp,
                 }
             });
-            inner.reply(id, &Reply::new(request, result.as_ref().map_err(Clone::clone)));
+            inner.reply(
+                id,
+                &Reply::new(request, result.as_ref().map_err(Clone::clone)),
+            );
             result.is_ok()
         })
     }
@@ -252,14 +263,11 @@ impl Stations {
     /// Listeners of each station.
     pub(crate) fn counts(&self) -> Vec<(String, u64)> {
         let inner = self.lock();
-        inner.core.counts().map(|(id, count)| (id.to_string(), count)).collect()
-    }
-
-    /// Tells a session something only it is told.
-    pub(crate) fn tell(&self, id: SessionId, push: &Push, replaces: &'static str) {
-        if let Some(member) = self.lock().sessions.get(&id) {
-            member.outbox.push(Lane::Control, Frame::volatile(push, replaces));
-        }
+        inner
+            .core
+            .counts()
+            .map(|(id, count)| (id.to_string(), count))
+            .collect()
     }
 
     /// Changes the core and does what follows from it, as one step.

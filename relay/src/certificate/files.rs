@@ -118,7 +118,10 @@ mod tests {
 
         std::fs::write(&paths.key, "no key").unwrap();
         assert!(files.reread().is_err());
-        assert!(files.reread().unwrap().is_none(), "not tried until it changes again");
+        assert!(
+            files.reread().unwrap().is_none(),
+            "not tried until it changes again"
+        );
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -80,7 +80,11 @@ pub(crate) enum Unusable {
 impl Minted {
     /// Takes up what was kept in `folder`, or mints what is missing.
     pub(super) fn open(folder: &Path, names: &[String], now: u64) -> Result<Self, MintError> {
-        let names: Vec<_> = NAMES.map(str::to_owned).into_iter().chain(names.iter().cloned()).collect();
+        let names: Vec<_> = NAMES
+            .map(str::to_owned)
+            .into_iter()
+            .chain(names.iter().cloned())
+            .collect();
         let usable = |name: &str| {
             let pem = fs::read_to_string(folder.join(name)).ok()?;
             let held = Held::from_pem(pem).ok()?;
@@ -170,7 +174,9 @@ impl Held {
         params.not_before = date(not_before);
         params.not_after = date(not_before + VALID);
         params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, "Skywave relay");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "Skywave relay");
         let certificate = params.self_signed(&key)?;
         let pem = format!("{}{}", certificate.pem(), key.serialize_pem());
         Ok(Self::from_pem(pem)?)
@@ -195,7 +201,9 @@ impl Held {
 
 fn names_in(certificate: &X509Certificate<'_>) -> BTreeSet<String> {
     let extension = certificate.subject_alternative_name().ok().flatten();
-    let names = extension.into_iter().flat_map(|extension| &extension.value.general_names);
+    let names = extension
+        .into_iter()
+        .flat_map(|extension| &extension.value.general_names);
     let text = |name: &GeneralName<'_>| match name {
         GeneralName::DNSName(name) => Some((*name).to_owned()),
         GeneralName::IPAddress(bytes) => {
@@ -214,7 +222,11 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
     // What an interrupted run left may have other rights.
     let _ = fs::remove_file(&partial);
     let mut options = fs::File::options();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(&partial)?;
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&partial)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     fs::rename(&partial, path)
@@ -238,14 +250,20 @@ mod tests {
         let served = minted.served();
         let (_, parsed) = X509Certificate::from_der(&served.cert[0]).unwrap();
         let validity = parsed.validity();
-        assert_eq!(validity.not_after.timestamp() - validity.not_before.timestamp(), 13 * 86_400);
+        assert_eq!(
+            validity.not_after.timestamp() - validity.not_before.timestamp(),
+            13 * 86_400
+        );
         let names = names_in(&parsed);
         for name in ["localhost", "127.0.0.1", "::1", "radio.example"] {
             assert!(names.contains(name), "{name}");
         }
         let key = parsed.public_key().parsed().unwrap();
         assert_eq!(key.key_size(), 256);
-        let mode = fs::metadata(folder.join(CURRENT)).unwrap().permissions().mode();
+        let mode = fs::metadata(folder.join(CURRENT))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
 
         let again = Minted::open(&folder, &["radio.example".into()], START + DAY).unwrap();
@@ -271,7 +289,11 @@ mod tests {
         assert_eq!(super::super::hash(&minted.served().cert[0]), both[1]);
 
         let late = Minted::open(&folder, &[], START + 60 * DAY).unwrap();
-        assert_ne!(late.hashes(), both[1..], "one that has ended is not taken up");
+        assert_ne!(
+            late.hashes(),
+            both[1..],
+            "one that has ended is not taken up"
+        );
         fs::remove_dir_all(&folder).unwrap();
     }
 }

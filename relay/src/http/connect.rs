@@ -12,15 +12,23 @@ use super::{App, fresh, refusal};
 use crate::clock::Now;
 
 pub(super) async fn connect(State(app): State<App>, headers: HeaderMap) -> Response {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
     let Some(authority) = host.and_then(parse_host) else {
         let message = "the Host header names no host";
         return refusal(StatusCode::BAD_REQUEST, ErrorCode::BadRequest, message);
     };
     // Behind a proxy that ends TLS the page is secure, and so must be what it opens.
-    let forwarded = headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
+    let forwarded = headers
+        .get("x-forwarded-proto")
+        .is_some_and(|proto| proto == "https");
     let secure = forwarded || app.certificates.is_from_files();
-    let (web, socket) = if secure { ("https", "wss") } else { ("http", "ws") };
+    let (web, socket) = if secure {
+        ("https", "wss")
+    } else {
+        ("http", "ws")
+    };
     let webtransport = app.quic_port.map(|port| ConnectWebTransport {
         url: format!("https://{}:{port}/v1", authority.host()),
         certificate_hashes: app.certificates.hashes().to_vec(),
@@ -43,11 +51,14 @@ pub(super) async fn connect(State(app): State<App>, headers: HeaderMap) -> Respo
 fn parse_host(host: &str) -> Option<Authority> {
     let authority: Authority = host.parse().ok()?;
     let name = authority.host();
-    let bracketed = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let bracketed = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'));
     let good = match bracketed {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
         None => {
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+            let plain =
+                |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
             !name.is_empty() && name.len() <= 253 && name.bytes().all(plain)
         }
     };
@@ -64,12 +75,33 @@ mod tests {
 
     #[test]
     fn only_plain_hosts_become_urls() {
-        for good in ["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:8080", "[::1]", "a-b.c_d:65535"] {
+        for good in [
+            "localhost",
+            "localhost:8080",
+            "127.0.0.1:1",
+            "[::1]:8080",
+            "[::1]",
+            "a-b.c_d:65535",
+        ] {
             assert_eq!(parse_host(good).unwrap().as_str(), good);
         }
         for bad in [
-            "", ":8080", "a b", "a/b", "user@host", "user:secret@host:80", "host:", "host:99999",
-            "host:80:80", "::1", "[::1", "[x]:80", "<script>", "a\"b", "a%2fb", "evil.example/#",
+            "",
+            ":8080",
+            "a b",
+            "a/b",
+            "user@host",
+            "user:secret@host:80",
+            "host:",
+            "host:99999",
+            "host:80:80",
+            "::1",
+            "[::1",
+            "[x]:80",
+            "<script>",
+            "a\"b",
+            "a%2fb",
+            "evil.example/#",
             &"a".repeat(254),
         ] {
             assert!(parse_host(bad).is_none(), "{bad:?}");

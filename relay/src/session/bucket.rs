@@ -30,7 +30,9 @@ impl Bucket {
             self.filled -= 1.0;
             return Ok(());
         }
-        Err(Duration::from_secs_f64((1.0 - self.filled) / self.per_second))
+        Err(Duration::from_secs_f64(
+            (1.0 - self.filled) / self.per_second,
+        ))
     }
 }
 
@@ -45,9 +47,8 @@ mod tests {
         assert_eq!((0..200).filter(|_| bucket.take(start).is_ok()).count(), 100);
         let wait = bucket.take(start).unwrap_err();
         assert!(wait <= Duration::from_millis(20) && wait > Duration::from_millis(19));
-        let second = (0..1000).filter(|step| {
-            bucket.take(start + Duration::from_millis(*step)).is_ok()
-        });
+        let second =
+            (0..1000).filter(|step| bucket.take(start + Duration::from_millis(*step)).is_ok());
         assert!((49..=50).contains(&second.count()));
         let later = start + Duration::from_secs(3600);
         assert_eq!((0..200).filter(|_| bucket.take(later).is_ok()).count(), 100);

@@ -169,8 +169,15 @@ impl Core {
     /// When [`Self::handle_timeout`] is to be called.
     pub(crate) fn poll_timeout(&self, now: Now) -> Instant {
         let silence = self.last_request + self.timing.ping_interval * 3;
-        let ripe = if self.greeted { silence } else { self.opened + self.timing.hello };
-        let expiry = self.identity.as_ref().map(|user| now.instant + now.until_unix_s(user.expires_at));
+        let ripe = if self.greeted {
+            silence
+        } else {
+            self.opened + self.timing.hello
+        };
+        let expiry = self
+            .identity
+            .as_ref()
+            .map(|user| now.instant + now.until_unix_s(user.expires_at));
         let deadlines = [expiry, self.report_at].into_iter().flatten();
         deadlines.fold(ripe, Instant::min)
     }
@@ -179,7 +186,10 @@ impl Core {
     pub(crate) fn handle_timeout(&mut self, now: Now) -> Option<Due> {
         let silence = now.instant.saturating_duration_since(self.last_request);
         if !self.greeted && now.instant >= self.opened + self.timing.hello {
-            return Some(Due::End(End::new(CloseCode::HelloTimeout, "no hello in time")));
+            return Some(Due::End(End::new(
+                CloseCode::HelloTimeout,
+                "no hello in time",
+            )));
         }
         if self.greeted && silence >= self.timing.ping_interval * 3 {
             let reason = format!("no request for {} s", silence.as_secs());
@@ -204,7 +214,11 @@ impl Core {
     /// Replaces the session's token by one of the same user. True when the session
     /// is the source of a station the new token does not name.
     pub(crate) fn authenticated(&mut self, identity: Identity) -> Result<bool, Error> {
-        if self.identity.as_ref().is_none_or(|before| before.sub != identity.sub) {
+        if self
+            .identity
+            .as_ref()
+            .is_none_or(|before| before.sub != identity.sub)
+        {
             let message = "the new token is another user's";
             return Err(Error::new(ErrorCode::Forbidden, message));
         }
@@ -246,7 +260,12 @@ impl Core {
             "update_metadata" => {
                 let params = request.params()?;
                 if let Err(wait) = self.titles.take(now.instant) {
-                    return Ok(self.refuse_rate(request.id, "2 metadata updates a second", wait, now));
+                    return Ok(self.refuse_rate(
+                        request.id,
+                        "2 metadata updates a second",
+                        wait,
+                        now,
+                    ));
                 }
                 Ask::UpdateMetadata(params)
             }
@@ -269,14 +288,20 @@ impl Core {
             let message = format!("this relay speaks protocol {}", wire::PROTOCOL);
             let error = Error::new(ErrorCode::UnsupportedProtocol, &*message);
             let reply = Reply::new::<Empty>(request.id, Err(error));
-            return Ok(Verdict::Refuse(reply, End::new(CloseCode::UnsupportedProtocol, message)));
+            return Ok(Verdict::Refuse(
+                reply,
+                End::new(CloseCode::UnsupportedProtocol, message),
+            ));
         }
         Ok(Verdict::Ask(request.id, Ask::Hello(params)))
     }
 
     fn check_publish(&self, station: &StationId) -> Result<(), Error> {
         let Some(identity) = &self.identity else {
-            return Err(Error::new(ErrorCode::Unauthorized, "publishing needs a token"));
+            return Err(Error::new(
+                ErrorCode::Unauthorized,
+                "publishing needs a token",
+            ));
         };
         if !identity.may_publish(station) {
             let message = format!("the token does not allow publishing {station}");

@@ -90,7 +90,11 @@ impl Driver {
 
     async fn carry_out(&mut self, id: u64, ask: Ask) -> Option<End> {
         let method = ask.method();
-        self.shared.metrics.requests.get_or_create(&MethodLabel { method }).inc();
+        self.shared
+            .metrics
+            .requests
+            .get_or_create(&MethodLabel { method })
+            .inc();
         let stations = &self.shared.stations;
         match ask {
             Ask::Hello(params) => return self.greet(id, params).await,
@@ -130,23 +134,28 @@ impl Driver {
         };
         self.client = params.client.map(|client| {
             let told = format!("{} {}", client.name, client.version);
-            told.chars().filter(|char| !char.is_control()).take(64).collect()
+            told.chars()
+                .filter(|char| !char.is_control())
+                .take(64)
+                .collect()
         });
         self.core.greeted(identity.clone());
         let session = self.name.clone();
         let ping_interval_ms = self.shared.timing.ping_interval.as_millis() as u64;
-        self.shared.stations.greet(self.id, &params.subscriptions, |subscriptions| {
-            let result = HelloResult {
-                protocol: wire::PROTOCOL,
-                session,
-                user: identity.as_ref().map(user),
-                limits: limits(),
-                ping_interval_ms,
-                server_time: Now::read().unix_us,
-                subscriptions,
-            };
-            Reply::new(id, Ok(&result))
-        });
+        self.shared
+            .stations
+            .greet(self.id, &params.subscriptions, |subscriptions| {
+                let result = HelloResult {
+                    protocol: wire::PROTOCOL,
+                    session,
+                    user: identity.as_ref().map(user),
+                    limits: limits(),
+                    ping_interval_ms,
+                    server_time: Now::read().unix_us,
+                    subscriptions,
+                };
+                Reply::new(id, Ok(&result))
+            });
         None
     }
 
@@ -168,7 +177,10 @@ impl Driver {
     async fn identify(&self, token: &str) -> Result<Identity, Error> {
         let asked = self.shared.gate.authenticate(token);
         let Ok(answer) = tokio::time::timeout(GATE_WAIT, asked).await else {
-            return Err(Error::new(ErrorCode::Internal, "tokens cannot be checked now"));
+            return Err(Error::new(
+                ErrorCode::Internal,
+                "tokens cannot be checked now",
+            ));
         };
         let unauthorized = |reason: String| Error::new(ErrorCode::Unauthorized, reason);
         let identity = answer.map_err(|denied| unauthorized(denied.reason))?;
@@ -188,7 +200,11 @@ impl Driver {
             metadata: params.metadata,
             takeover: params.takeover,
         };
-        if self.shared.stations.publish(self.id, id, publication, &self.ingress) {
+        if self
+            .shared
+            .stations
+            .publish(self.id, id, publication, &self.ingress)
+        {
             self.core.publishing(Some(station), Now::read());
         }
     }
@@ -209,8 +225,12 @@ impl Driver {
 
     /// Tells the source what arrived.
     fn report(&self) {
-        let station = self.core.station().and_then(|id| self.shared.stations.station(id));
-        if let (Some(station), Some((received, lost, rejected))) = (station, self.ingress.totals()) {
+        let station = self
+            .core
+            .station()
+            .and_then(|id| self.shared.stations.station(id));
+        if let (Some(station), Some((received, lost, rejected))) = (station, self.ingress.totals())
+        {
             let report = SourceReport {
                 received,
                 lost,
@@ -218,7 +238,8 @@ impl Driver {
                 listeners: station.listeners,
             };
             let push = Push::new(station.id.channel(), "source_report", &report);
-            self.outbox.push(Lane::Control, Frame::volatile(&push, "source_report"));
+            self.outbox
+                .push(Lane::Control, Frame::volatile(&push, "source_report"));
         }
     }
 
@@ -228,7 +249,10 @@ impl Driver {
 }
 
 fn not_publishing() -> Error {
-    Error::new(ErrorCode::NotPublishing, "this session is no station's source")
+    Error::new(
+        ErrorCode::NotPublishing,
+        "this session is no station's source",
+    )
 }
 
 fn distress_reason(code: CloseCode) -> &'static str {

@@ -103,7 +103,10 @@ impl Host {
             return Err(bye(&End::new(CloseCode::Draining, "the relay shuts down")));
         }
         let seat = Seat::take(self).ok_or_else(|| {
-            bye(&End::new(CloseCode::Overloaded, "the relay takes no more sessions now"))
+            bye(&End::new(
+                CloseCode::Overloaded,
+                "the relay takes no more sessions now",
+            ))
         })?;
         let now = Now::read();
         let outbox = Arc::new(Outbox::default());
@@ -119,7 +122,14 @@ impl Host {
             client: None,
         };
         self.shared.stations.join(driver.id, &outbox, &listener);
-        self.tasks.spawn(run(driver, frames, self.drain.clone(), peer, listener, seat));
+        self.tasks.spawn(run(
+            driver,
+            frames,
+            self.drain.clone(),
+            peer,
+            listener,
+            seat,
+        ));
         Ok(Port {
             frames: frame_sender,
             ingress,
@@ -145,7 +155,9 @@ struct Seat(Arc<Host>);
 impl Seat {
     fn take(host: &Arc<Host>) -> Option<Self> {
         let below = |open: usize| (open < host.sessions_max).then_some(open + 1);
-        let taken = host.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, below);
+        let taken = host
+            .open
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, below);
         taken.is_ok().then(|| Self(Arc::clone(host)))
     }
 }
@@ -171,7 +183,9 @@ async fn run(
     sessions.inc();
     let transport = peer.transport.name();
     tracing::info!(session = driver.name, transport, remote = %peer.address, "session begins");
-    let ended = AssertUnwindSafe(driver.run(frames, &drain)).catch_unwind().await;
+    let ended = AssertUnwindSafe(driver.run(frames, &drain))
+        .catch_unwind()
+        .await;
     let end = ended.unwrap_or_else(|_| {
         tracing::error!(session = driver.name, "a session's task panicked");
         End::new(CloseCode::Internal, "the relay failed")
@@ -182,7 +196,11 @@ async fn run(
     driver.outbox.finish(bye(&end));
     sessions.dec();
     let code = code_name(end.code);
-    shared.metrics.sessions_ended.get_or_create(&EndLabel { code: code.clone() }).inc();
+    shared
+        .metrics
+        .sessions_ended
+        .get_or_create(&EndLabel { code: code.clone() })
+        .inc();
     if end.code == CloseCode::SlowConsumer {
         shared.metrics.control_overflows.inc();
     }
@@ -218,12 +236,15 @@ pub(crate) fn bye(end: &End) -> Bye {
 
 fn code_name(code: CloseCode) -> String {
     let json = serde_json::to_value(code).ok();
-    json.and_then(|json| json.as_str().map(str::to_owned)).unwrap_or_default()
+    json.and_then(|json| json.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("timing", &self.timing).finish_non_exhaustive()
+        f.debug_struct("Shared")
+            .field("timing", &self.timing)
+            .finish_non_exhaustive()
     }
 }
 

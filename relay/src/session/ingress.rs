@@ -52,7 +52,10 @@ impl Ingress {
             return;
         };
         let reason = rejected.name();
-        self.metrics.datagrams_rejected.get_or_create(&RejectLabel { reason }).inc();
+        self.metrics
+            .datagrams_rejected
+            .get_or_create(&RejectLabel { reason })
+            .inc();
         if state.strays.take(now.instant).is_err() {
             self.outbox.ask_end(CloseCode::Flooding);
         }
@@ -78,7 +81,10 @@ impl Ingress {
     /// Received, lost and rejected so far; none when the session is no source.
     pub(crate) fn totals(&self) -> Option<(u64, u64, u64)> {
         let state = self.lock();
-        let ingest = state.ingest.as_ref().filter(|ingest| ingest.feed().ended().is_none())?;
+        let ingest = state
+            .ingest
+            .as_ref()
+            .filter(|ingest| ingest.feed().ended().is_none())?;
         Some(ingest.totals())
     }
 

@@ -61,8 +61,8 @@ pub(crate) enum Taken {
     Frame(Bytes),
     /// Nothing now.
     Empty,
-    /// Nothing any more: the session has ended, for the reason in its last frame.
-    End(CloseCode),
+    /// Nothing any more: the session has ended.
+    End,
 }
 
 impl Frame {
@@ -184,7 +184,8 @@ impl Outbox {
 
     /// Waits for the session's end.
     pub(crate) async fn finished(&self) -> CloseCode {
-        self.milestone(|state| state.bye.as_ref().map(|bye| bye.code)).await
+        self.milestone(|state| state.bye.as_ref().map(|bye| bye.code))
+            .await
     }
 
     /// Why the session ended, if it did.
@@ -214,7 +215,7 @@ impl Outbox {
         };
         match (frame, &state.bye) {
             (Some(frame), _) => Taken::Frame(frame.json),
-            (None, Some(bye)) => Taken::End(bye.code),
+            (None, Some(_)) => Taken::End,
             (None, None) => Taken::Empty,
         }
     }
@@ -247,10 +248,18 @@ impl State {
         let mut counts = self.counts.take()?;
         if counts.len() > COUNTS_MAX {
             let rest = Arc::make_mut(&mut counts);
-            let nth = rest.keys().nth(COUNTS_MAX).cloned().expect("there are more than that");
+            let nth = rest
+                .keys()
+                .nth(COUNTS_MAX)
+                .cloned()
+                .expect("there are more than that");
             self.counts = Some(Arc::new(rest.split_off(&nth)));
         }
-        Some(Frame::durable(&Push::new(STATIONS_CHANNEL, "counts", &*counts)))
+        Some(Frame::durable(&Push::new(
+            STATIONS_CHANNEL,
+            "counts",
+            &*counts,
+        )))
     }
 }
 

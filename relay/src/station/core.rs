@@ -114,7 +114,10 @@ impl Core {
             effects: VecDeque::new(),
         };
         for station in &config.stations {
-            let name = station.name.clone().unwrap_or_else(|| station.id.to_string());
+            let name = station
+                .name
+                .clone()
+                .unwrap_or_else(|| station.id.to_string());
             let description = station.description.clone();
             let entry = Entry::new(name, description, true, now.instant);
             core.stations.insert(station.id.clone(), entry);
@@ -134,18 +137,24 @@ impl Core {
 
     /// All stations by id.
     pub(crate) fn stations(&self, now: Now) -> impl Iterator<Item = Station> {
-        self.stations.iter().map(move |(id, entry)| entry.view(id, now))
+        self.stations
+            .iter()
+            .map(move |(id, entry)| entry.view(id, now))
     }
 
     /// How many listen to each station.
     pub(crate) fn counts(&self) -> impl Iterator<Item = (&StationId, u64)> {
-        self.stations.iter().map(|(id, entry)| (id, entry.listeners.len() as u64))
+        self.stations
+            .iter()
+            .map(|(id, entry)| (id, entry.listeners.len() as u64))
     }
 
     /// The sessions that listen to the station.
     pub(crate) fn listeners(&self, id: &StationId) -> impl Iterator<Item = SessionId> {
         let entry = self.stations.get(id);
-        entry.into_iter().flat_map(|entry| entry.listeners.keys().copied())
+        entry
+            .into_iter()
+            .flat_map(|entry| entry.listeners.keys().copied())
     }
 
     /// The sessions that subscribed `stations`.
@@ -263,5 +272,8 @@ impl OnAir {
 }
 
 fn unknown_station(id: &StationId) -> Error {
-    Error::new(ErrorCode::UnknownStation, format!("there is no station {id} now"))
+    Error::new(
+        ErrorCode::UnknownStation,
+        format!("there is no station {id} now"),
+    )
 }

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use serde::Serialize;
-use wire::message::STATIONS_CHANNEL;
 use wire::frame::Push;
+use wire::message::STATIONS_CHANNEL;
 
 /// Events kept for clients that return.
 const EVENTS_MAX: usize = 256;
@@ -60,7 +60,10 @@ impl EventLog {
             return None;
         }
         let events = self.events.iter().skip(self.events.len() - missed);
-        let bytes: usize = events.clone().map(|event| event.data.get().len() + 100).sum();
+        let bytes: usize = events
+            .clone()
+            .map(|event| event.data.get().len() + 100)
+            .sum();
         (bytes <= REPLY_BYTES_MAX).then(|| events.cloned().collect())
     }
 }
@@ -77,7 +80,12 @@ mod tests {
         }
         let offsets = |from| {
             let events = log.since("e", from)?;
-            Some(events.iter().map(|event| event.offset.unwrap()).collect::<Vec<_>>())
+            Some(
+                events
+                    .iter()
+                    .map(|event| event.offset.unwrap())
+                    .collect::<Vec<_>>(),
+            )
         };
         assert_eq!(offsets(300), Some(vec![]));
         assert_eq!(offsets(298), Some(vec![299, 300]));

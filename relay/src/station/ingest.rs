@@ -109,14 +109,18 @@ impl Ingest {
         if datagram.track != self.feed.track.id() || self.feed.ended().is_some() {
             return Err(Rejected::Track);
         }
-        self.window.check(&datagram, &self.feed.clock, now.instant)?;
+        self.window
+            .check(&datagram, &self.feed.clock, now.instant)?;
         let frame_us = self.feed.params.frame_us;
         let off = datagram.send_time.elapsed_us(now.unix_us);
         let packet = if off.unsigned_abs() <= SEND_TIME_OFF_MAX.unsigned_abs() {
             Packet::copy_from(datagram.track, frame_us, bytes)
         } else {
             let send_time = SendTime::from_server_time(now.unix_us);
-            let restamped = Datagram { send_time, ..datagram };
+            let restamped = Datagram {
+                send_time,
+                ..datagram
+            };
             Packet::encode(frame_us, &restamped).map_err(|_| Rejected::Malformed)?
         };
         self.feed.track.fan_out(&packet);

@@ -30,12 +30,17 @@ impl Rendition {
 
     /// The rendition of that name.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|rendition| rendition.name() == name)
+        Self::ALL
+            .into_iter()
+            .find(|rendition| rendition.name() == name)
     }
 
     /// The names of all, for stations and error messages.
     pub(crate) fn names() -> Vec<String> {
-        Self::ALL.iter().map(|rendition| rendition.name().to_owned()).collect()
+        Self::ALL
+            .iter()
+            .map(|rendition| rendition.name().to_owned())
+            .collect()
     }
 
     /// What its packets are; none for the source, whose packets are what it sends.

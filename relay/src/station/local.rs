@@ -117,7 +117,9 @@ impl LocalSource {
     }
 
     fn check(&self) -> Result<(), PublishEnded> {
-        self.feed.ended().map_or(Ok(()), |code| Err(PublishEnded(code)))
+        self.feed
+            .ended()
+            .map_or(Ok(()), |code| Err(PublishEnded(code)))
     }
 }
 

@@ -56,8 +56,15 @@ impl MediaClock {
 
     /// What the source sends at `now`: the end of its newest packet, unless that is long past.
     pub(crate) fn newest(&self, now: Instant) -> u64 {
-        let (clock, next) = (self.timestamp(now), self.next_timestamp.load(Ordering::Relaxed));
-        if clock.abs_diff(next) <= TIMESTAMP_RANGE { next } else { clock }
+        let (clock, next) = (
+            self.timestamp(now),
+            self.next_timestamp.load(Ordering::Relaxed),
+        );
+        if clock.abs_diff(next) <= TIMESTAMP_RANGE {
+            next
+        } else {
+            clock
+        }
     }
 
     /// Notes the newest packet passed on: `sequence`, and the sample behind its last.
@@ -71,7 +78,8 @@ impl MediaClock {
     pub(crate) fn follow(&self, timestamp: u64, now: Instant, since_last: Duration) {
         let error = timestamp as i64 - self.timestamp(now) as i64;
         let most = (since_last.as_secs_f64() * SLEW_PER_SECOND) as i64;
-        self.offset.fetch_add(error.clamp(-most, most), Ordering::Relaxed);
+        self.offset
+            .fetch_add(error.clamp(-most, most), Ordering::Relaxed);
     }
 }
 

@@ -68,7 +68,10 @@ impl Inner {
     pub(super) fn feed(&mut self, published: &Published) -> Arc<Feed> {
         // The track of a publish is opened by one of the effects that wait.
         self.settle();
-        let live = self.tracks.get(&published.track.id).expect("a source's track is open");
+        let live = self
+            .tracks
+            .get(&published.track.id)
+            .expect("a source's track is open");
         let feed = Feed::new(
             published.source,
             published.track.params,
@@ -92,7 +95,10 @@ impl Inner {
                 let message = format!("above {SUBSCRIPTIONS_MAX} subscriptions");
                 Err(Error::new(ErrorCode::TooManySubscriptions, message))
             } else if !first {
-                Err(Error::new(ErrorCode::BadRequest, "this channel is named twice"))
+                Err(Error::new(
+                    ErrorCode::BadRequest,
+                    "this channel is named twice",
+                ))
             } else {
                 self.subscribe(session, params, now)
             };
@@ -101,7 +107,9 @@ impl Inner {
         };
         // A refusal takes some 300 bytes: what is beyond this cannot fit the reply.
         let wanted = wanted.iter().take(2 * SUBSCRIPTIONS_MAX).enumerate();
-        wanted.map(|(index, params)| subscribe(index, params)).collect()
+        wanted
+            .map(|(index, params)| subscribe(index, params))
+            .collect()
     }
 
     pub(super) fn subscribe(
@@ -200,7 +208,9 @@ pub(super) fn known_channel(channel: &str) -> Result<(), Error> {
     if channel == STATIONS_CHANNEL {
         return Ok(());
     }
-    let id = channel.strip_prefix("station:").map(str::parse::<StationId>);
+    let id = channel
+        .strip_prefix("station:")
+        .map(str::parse::<StationId>);
     let message = match id {
         Some(Ok(_)) => "a station's channel comes with listen and publish",
         _ => "there is no such channel",

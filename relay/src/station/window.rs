@@ -131,7 +131,9 @@ impl Window {
     }
 
     fn note_copy(&mut self, sequence: u64) {
-        let within = self.newest.is_some_and(|newest| newest - sequence < BEHIND_MAX);
+        let within = self
+            .newest
+            .is_some_and(|newest| newest - sequence < BEHIND_MAX);
         if within && sequence >= self.first && !self.has(sequence) {
             self.note(sequence);
         }
@@ -161,7 +163,9 @@ impl Window {
         let (words, bits) = (steps as usize / 64, steps % 64);
         for index in (0..WORDS).rev() {
             let low = index.checked_sub(words).map_or(0, |from| self.seen[from]);
-            let carry = index.checked_sub(words + 1).map_or(0, |from| self.seen[from]);
+            let carry = index
+                .checked_sub(words + 1)
+                .map_or(0, |from| self.seen[from]);
             let carried = if bits == 0 { 0 } else { carry >> (64 - bits) };
             self.seen[index] = low << bits | carried;
         }
@@ -192,7 +196,8 @@ mod tests {
         let now = Instant::now();
         let clock = MediaClock::new(now);
         let mut window = Window::new(1000, 20_000, now);
-        let mut check = |sequence, timestamp| window.check(&datagram(sequence, timestamp), &clock, now);
+        let mut check =
+            |sequence, timestamp| window.check(&datagram(sequence, timestamp), &clock, now);
         assert_eq!(check(999, 0), Err(Rejected::Sequence), "before the publish");
         assert_eq!(check(4_001, 0), Err(Rejected::Sequence));
         assert_eq!(check(u64::MAX >> 2, 0), Err(Rejected::Sequence));
@@ -223,7 +228,10 @@ mod tests {
         let bundle = Datagram::decode(&bytes).unwrap();
         window.check(&bundle, &clock, now).unwrap();
         assert_eq!(window.totals(), (3, 1));
-        assert_eq!(window.check(&datagram(1, 960), &clock, now), Err(Rejected::Duplicate));
+        assert_eq!(
+            window.check(&datagram(1, 960), &clock, now),
+            Err(Rejected::Duplicate)
+        );
         assert_eq!(window.check(&datagram(2, 1920), &clock, now), Ok(()));
         assert_eq!(window.totals(), (4, 0));
     }
@@ -238,7 +246,11 @@ mod tests {
             let now = start + Duration::from_millis(step);
             for _ in 0..5 {
                 let timestamp = clock.timestamp(now);
-                passed += u64::from(window.check(&datagram(sequence, timestamp), &clock, now).is_ok());
+                passed += u64::from(
+                    window
+                        .check(&datagram(sequence, timestamp), &clock, now)
+                        .is_ok(),
+                );
                 sequence += 1;
             }
         }
@@ -254,16 +266,27 @@ mod tests {
         let clock = MediaClock::new(now);
         let mut window = Window::new(0, 20_000, now);
         window.rate = Bucket::new(1, 1_000_000, now);
-        let (mut came, mut newest) = (BTreeSet::new(), 0);
+        let (mut came, mut newest) = (BTreeSet::new(), 0_u64);
         for _ in 0..20_000 {
-            let step = random.random_range(0..if random.random_bool(0.01) { 600 } else { 4 });
+            let leap = if random.random_bool(0.01) { 600 } else { 4 };
+            let step = random.random_range(0..leap);
             let back = random.random_range(0..100);
             let sequence = (newest + step).saturating_sub(back);
             let fresh = came.insert(sequence);
             let passed = window.check(&datagram(sequence, 0), &clock, now);
-            assert_eq!(passed, if fresh { Ok(()) } else { Err(Rejected::Duplicate) });
+            assert_eq!(
+                passed,
+                if fresh {
+                    Ok(())
+                } else {
+                    Err(Rejected::Duplicate)
+                }
+            );
             newest = newest.max(sequence);
         }
-        assert_eq!(window.totals(), (came.len() as u64, newest + 1 - came.len() as u64));
+        assert_eq!(
+            window.totals(),
+            (came.len() as u64, newest + 1 - came.len() as u64)
+        );
     }
 }

@@ -22,7 +22,9 @@ pub(super) struct FlooredCubicConfig {
 
 impl ControllerFactory for FlooredCubicConfig {
     fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn Controller> {
-        Box::new(FlooredCubic(Arc::clone(&self.cubic).build(now, current_mtu)))
+        Box::new(FlooredCubic(
+            Arc::clone(&self.cubic).build(now, current_mtu),
+        ))
     }
 }
 
@@ -52,7 +54,8 @@ impl Controller for FlooredCubic {
         app_limited: bool,
         largest_packet_num_acked: Option<u64>,
     ) {
-        self.0.on_end_acks(now, in_flight, app_limited, largest_packet_num_acked);
+        self.0
+            .on_end_acks(now, in_flight, app_limited, largest_packet_num_acked);
     }
 
     fn on_congestion_event(
@@ -62,7 +65,8 @@ impl Controller for FlooredCubic {
         is_persistent_congestion: bool,
         lost_bytes: u64,
     ) {
-        self.0.on_congestion_event(now, sent, is_persistent_congestion, lost_bytes);
+        self.0
+            .on_congestion_event(now, sent, is_persistent_congestion, lost_bytes);
     }
 
     fn on_mtu_update(&mut self, new_mtu: u16) {

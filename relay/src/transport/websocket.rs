@@ -44,7 +44,11 @@ pub(crate) fn accept(upgrade: WebSocketUpgrade, address: SocketAddr, host: Arc<H
                 serve_session(socket, address, &host).await;
             } else {
                 let reason = "the subprotocol is skywave.v1";
-                turn_away(socket, &bye(&End::new(CloseCode::UnsupportedProtocol, reason))).await;
+                turn_away(
+                    socket,
+                    &bye(&End::new(CloseCode::UnsupportedProtocol, reason)),
+                )
+                .await;
             }
         })
     })
@@ -197,7 +201,7 @@ async fn write_waiting(
             match outbox.take(lane) {
                 Taken::Frame(json) => sink.feed(text(json)?).await?,
                 Taken::Empty => break,
-                Taken::End(_) => {
+                Taken::End => {
                     sink.flush().await?;
                     return Ok(Progress::Ended);
                 }

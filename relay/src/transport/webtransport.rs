@@ -180,7 +180,7 @@ async fn write_lane(mut send: SendStream, outbox: &Outbox, lane: Lane, write: Du
                 }
             }
             Taken::Empty => outbox.ready(lane).await,
-            Taken::End(_) => {
+            Taken::End => {
                 // Waits until the client has it all; the farewell bounds that.
                 let _ = send.finish().await;
                 return;

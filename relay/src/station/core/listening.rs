@@ -29,7 +29,11 @@ impl Core {
             return Err(Error::new(ErrorCode::UnknownRendition, message));
         };
         let track = self.prepare_track(station, rendition)?;
-        if self.listening.get(&session).is_some_and(|other| other != station) {
+        if self
+            .listening
+            .get(&session)
+            .is_some_and(|other| other != station)
+        {
             self.leave(session, now);
         }
         self.enter(session, station, rendition, now);
@@ -68,7 +72,9 @@ impl Core {
                 track,
                 idle_since: None,
             };
-            let on_air = self.on_air_mut(station).expect("it is on air as seen above");
+            let on_air = self
+                .on_air_mut(station)
+                .expect("it is on air as seen above");
             on_air.ladder.insert(rendition, made);
             self.renditions += 1;
             self.effects.push_back(Effect::Make {
@@ -77,7 +83,9 @@ impl Core {
                 rendition,
             });
         }
-        Ok(self.on_air_mut(station).and_then(|on_air| on_air.track(rendition)))
+        Ok(self
+            .on_air_mut(station)
+            .and_then(|on_air| on_air.track(rendition)))
     }
 
     /// Takes the session off whatever it listens to.
@@ -101,7 +109,11 @@ impl Core {
         };
         let before = entry.listeners.insert(session, rendition);
         entry.peak = entry.peak.max(entry.listeners.len() as u64);
-        if let Some(made) = entry.on_air.as_mut().and_then(|air| air.ladder.get_mut(&rendition)) {
+        if let Some(made) = entry
+            .on_air
+            .as_mut()
+            .and_then(|air| air.ladder.get_mut(&rendition))
+        {
             made.idle_since = None;
         }
         self.listening.insert(session, id.clone());
@@ -154,7 +166,11 @@ impl Core {
 
     /// Tells the station's listeners how many they are.
     pub(super) fn tell_listeners(&mut self, id: &StationId) {
-        if let Some(entry) = self.stations.get(id).filter(|entry| !entry.listeners.is_empty()) {
+        if let Some(entry) = self
+            .stations
+            .get(id)
+            .filter(|entry| !entry.listeners.is_empty())
+        {
             let push = Push::new(id.channel(), "listeners", &entry.counts());
             self.tell(Audience::Listeners(id.clone()), Lane::Listeners, push);
         }

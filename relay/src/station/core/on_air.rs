@@ -54,7 +54,10 @@ impl Core {
         now: Now,
     ) -> Result<Published, Error> {
         let bad = |message: String| Error::new(ErrorCode::BadRequest, message);
-        publication.track.validate().map_err(|error| bad(error.to_string()))?;
+        publication
+            .track
+            .validate()
+            .map_err(|error| bad(error.to_string()))?;
         let id = publication.station.clone();
         self.check_free(owner, &publication)?;
         self.find_or_make(&id, now)?;
@@ -135,7 +138,11 @@ impl Core {
         now: Now,
     ) -> Result<(), Error> {
         let not_publishing = || Error::new(ErrorCode::NotPublishing, "this session is no source");
-        let id = self.sources.get(&source).cloned().ok_or_else(not_publishing)?;
+        let id = self
+            .sources
+            .get(&source)
+            .cloned()
+            .ok_or_else(not_publishing)?;
         let on_air = self.on_air_mut(&id).ok_or_else(not_publishing)?;
         let newest = on_air.clock.newest(now.instant);
         let metadata = metadata.cleaned();
@@ -149,7 +156,10 @@ impl Core {
     pub(crate) fn source_of(&self, session: SessionId) -> Option<SourceId> {
         let mine = |source: &Source| source.owner == Owner::Session(session);
         let sources = self.sources.iter().find(|(id, station)| {
-            let on_air = self.stations.get(*station).and_then(|entry| entry.on_air.as_ref());
+            let on_air = self
+                .stations
+                .get(*station)
+                .and_then(|entry| entry.on_air.as_ref());
             let current = on_air.and_then(|on_air| on_air.source.as_ref());
             current.is_some_and(|source| source.id == **id && mine(source))
         });
@@ -212,7 +222,10 @@ impl Core {
             return Ok(());
         }
         if self.stations.len() >= self.limits.stations {
-            let idle = self.stations.iter().filter_map(|(id, entry)| Some((entry.idle_since()?, id)));
+            let idle = self
+                .stations
+                .iter()
+                .filter_map(|(id, entry)| Some((entry.idle_since()?, id)));
             let oldest = idle.min().map(|(_, id)| id.clone()).ok_or_else(|| {
                 let message = format!("the relay has {} stations already", self.stations.len());
                 Error::new(ErrorCode::Overloaded, message).retry_after_ms(10_000)
@@ -226,14 +239,18 @@ impl Core {
 
     /// Ends the present source in favour of a new one; true when the station was live.
     fn displace(&mut self, id: &StationId, owner: Owner) -> bool {
-        let source = self.on_air_mut(id).and_then(|on_air| on_air.source.as_ref());
+        let source = self
+            .on_air_mut(id)
+            .and_then(|on_air| on_air.source.as_ref());
         let Some(source) = source else {
             return false;
         };
         let (former, same) = (source.id, source.owner == owner && owner != Owner::Local);
         self.sources.remove(&former);
         match same {
-            true => self.effects.push_back(Effect::End(former, PublishEndCode::TakenOver)),
+            true => self
+                .effects
+                .push_back(Effect::End(former, PublishEndCode::TakenOver)),
             false => self.end_source(id, PublishEndCode::TakenOver, "another source took over"),
         }
         true
@@ -248,7 +265,11 @@ impl Core {
         self.effects.push_back(Effect::End(source.id, code));
         if let Owner::Session(session) = source.owner {
             let reason = reason.to_owned();
-            let push = Push::new(id.channel(), "publish_ended", &PublishEnded { code, reason });
+            let push = Push::new(
+                id.channel(),
+                "publish_ended",
+                &PublishEnded { code, reason },
+            );
             self.tell(Audience::Session(session), Lane::Control, push);
         }
     }
@@ -286,7 +307,11 @@ impl Core {
             timeline: Timeline::default(),
             title_told: None,
         });
-        let waiting: Vec<_> = entry.listeners.iter().map(|(who, what)| (*who, *what)).collect();
+        let waiting: Vec<_> = entry
+            .listeners
+            .iter()
+            .map(|(who, what)| (*who, *what))
+            .collect();
         for (session, rendition) in waiting {
             // With too many renditions already, who waits for one goes on waiting.
             if let Ok(Some(track)) = self.prepare_track(id, rendition) {
@@ -325,8 +350,13 @@ impl Core {
             return;
         };
         (on_air.track, on_air.params) = (track, params);
-        let started = on_air.track(Rendition::Source).map(|track| Started { track });
-        let on_source = entry.listeners.iter().filter(|(_, what)| **what == Rendition::Source);
+        let started = on_air
+            .track(Rendition::Source)
+            .map(|track| Started { track });
+        let on_source = entry
+            .listeners
+            .iter()
+            .filter(|(_, what)| **what == Rendition::Source);
         let sessions: Vec<_> = on_source.map(|(session, _)| *session).collect();
         for session in sessions {
             if let Some(started) = &started {
@@ -376,12 +406,17 @@ impl Core {
         timestamp: u64,
         now: Now,
     ) -> Published {
-        let entry = self.stations.get(id).expect("the station was made by publish");
+        let entry = self
+            .stations
+            .get(id)
+            .expect("the station was made by publish");
         let on_air = entry.on_air.as_ref().expect("publish put it on air");
         Published {
             source,
             station: entry.view(id, now),
-            track: on_air.track(Rendition::Source).expect("the source is always there"),
+            track: on_air
+                .track(Rendition::Source)
+                .expect("the source is always there"),
             sequence,
             timestamp,
             clock: Arc::clone(&on_air.clock),

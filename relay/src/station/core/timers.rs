@@ -28,7 +28,11 @@ impl Core {
             self.tell_counts();
         }
         self.wake_by(self.counts_told.deadline());
-        let deadlines: Vec<_> = self.stations.values().map(|entry| self.deadline(entry, now)).collect();
+        let deadlines: Vec<_> = self
+            .stations
+            .values()
+            .map(|entry| self.deadline(entry, now))
+            .collect();
         let earliest = deadlines.into_iter().flatten().min();
         self.wake_by(earliest);
     }
@@ -48,7 +52,9 @@ impl Core {
         };
         let mut closed = Vec::new();
         on_air.ladder.retain(|_, made| {
-            let idle = made.idle_since.is_some_and(|since| since + grace <= now.instant);
+            let idle = made
+                .idle_since
+                .is_some_and(|since| since + grace <= now.instant);
             if idle {
                 closed.push(made.track);
             }
@@ -79,7 +85,10 @@ impl Core {
     fn forget(&mut self, id: &StationId, now: Now) {
         let memory = self.timing.station_memory;
         let entry = self.stations.get(id);
-        if entry.and_then(Entry::idle_since).is_some_and(|since| since + memory <= now.instant) {
+        if entry
+            .and_then(Entry::idle_since)
+            .is_some_and(|since| since + memory <= now.instant)
+        {
             self.stations.remove(id);
         }
     }
@@ -89,7 +98,10 @@ impl Core {
         let on_air = entry.on_air.as_ref();
         let interruption = on_air.and_then(|on_air| on_air.interrupted_at);
         let ladder = on_air.map(|on_air| on_air.ladder.values());
-        let idle_renditions = ladder.into_iter().flatten().filter_map(|made| made.idle_since);
+        let idle_renditions = ladder
+            .into_iter()
+            .flatten()
+            .filter_map(|made| made.idle_since);
         [
             entry.listeners_told.deadline(),
             entry.update_told.deadline(),

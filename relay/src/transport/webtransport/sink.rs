@@ -38,7 +38,8 @@ impl DatagramSink {
 
     /// Whether quinn may have this one too.
     fn has_room(&self, packet: &Packet) -> bool {
-        let waiting = DATAGRAMS_OUT_BYTES.saturating_sub(self.connection.datagram_send_buffer_space());
+        let waiting =
+            DATAGRAMS_OUT_BYTES.saturating_sub(self.connection.datagram_send_buffer_space());
         let size = packet.prefixed().len();
         // What the empty queue counts as used is one datagram's bookkeeping.
         let bound = packets_in(LISTENER_WAIT / 2, packet.frame_us) * (size + 32);
