@@ -1,1 +1,32 @@
-fn main() {}
+//! The `skywave` program: the one place that sees every crate.
+#![forbid(unsafe_code)]
+
+mod cli;
+mod config;
+mod demo;
+mod exit;
+mod gate;
+mod listen;
+mod logging;
+mod publish;
+mod serve;
+mod signals;
+mod site;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+        Command::Serve(args) => serve::run(&args),
+        Command::Token(args) => token::run(&args),
+        Command::Publish(args) => publish::run(args),
+        Command::Listen(args) => listen::run(args),
+        Command::CheckConfig(args) => config::check(&args),
+    };
+    exit::code(result)
+}

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use media::EncodedPacket;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use wire::StationId;
 use wire::frame::{Push, read};
@@ -71,7 +71,8 @@ pub struct Status {
 pub struct Publisher {
     shared: Arc<Shared>,
     commands: mpsc::Sender<Command>,
-    task: JoinHandle<Error>,
+    ended: watch::Receiver<Option<Error>>,
+    task: JoinHandle<()>,
 }
 
 #[derive(Debug)]
@@ -113,10 +114,15 @@ impl Publisher {
             current: None,
             reported: SourceReport::default(),
         };
-        let task = tokio::spawn(actor.run(air));
+        let (ended_now, ended) = watch::channel(None);
+        let task = tokio::spawn(async move {
+            let error = actor.run(air).await;
+            ended_now.send_replace(Some(error));
+        });
         Ok(Self {
             shared,
             commands,
+            ended,
             task,
         })
     }
@@ -145,10 +151,14 @@ impl Publisher {
     }
 
     /// Waits until the publisher cannot go on: its right ended, somebody took over, or the
-    /// time to give up has come. May be dropped and called anew, but not after it returned.
-    pub async fn ended(&mut self) -> Error {
-        let ended = (&mut self.task).await;
-        ended.unwrap_or_else(|_| Error::CutOff("the publisher failed".into()))
+    /// time to give up has come. May be dropped and called anew.
+    pub async fn ended(&self) -> Error {
+        let mut ended = self.ended.clone();
+        let failed = || Error::CutOff("the publisher failed".into());
+        match ended.wait_for(Option::is_some).await {
+            Ok(error) => error.clone().unwrap_or_else(failed),
+            Err(_) => failed(),
+        }
     }
 
     /// Ends the publish in an orderly way: what was sent arrives, the station is `stopped`.

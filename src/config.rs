@@ -1,0 +1,358 @@
+//! Settings: defaults, then `skywave.toml`, then `SKYWAVE_...`, then flags.
+//!
+//! Unknown keys are errors that name the key. Secrets never show: neither in logs
+//! nor in `check-config`.
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use wire::StationId;
+
+use crate::cli::{CheckArgs, ServeArgs};
+use crate::exit::BadArguments;
+use crate::{gate, logging};
+
+mod merge;
+mod secret;
+
+pub(crate) use secret::Secret;
+
+/// The file read when none is named.
+const DEFAULT_FILE: &str = "skywave.toml";
+
+/// Everything an operator may set.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// Folder for what the server keeps.
+    pub(crate) data_dir: PathBuf,
+    /// Whether the demo station is on air.
+    pub(crate) demo: bool,
+    pub(crate) http: Http,
+    pub(crate) quic: Quic,
+    pub(crate) tls: Tls,
+    pub(crate) auth: Auth,
+    pub(crate) limits: Limits,
+    pub(crate) log: Log,
+    /// Stations that exist before anyone publishes.
+    pub(crate) stations: Vec<Station>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data_dir: "data".into(),
+            demo: false,
+            http: Http::default(),
+            quic: Quic::default(),
+            tls: Tls::default(),
+            auth: Auth::default(),
+            limits: Limits::default(),
+            log: Log::default(),
+            stations: Vec::new(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Http {
+    /// TCP address of site, API and WebSocket.
+    pub(crate) addr: SocketAddr,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            addr: (Ipv6Addr::UNSPECIFIED, 8080).into(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Quic {
+    /// UDP address of WebTransport, or `off`.
+    pub(crate) addr: Listen,
+}
+
+impl Default for Quic {
+    fn default() -> Self {
+        Self {
+            addr: Listen::On((Ipv6Addr::UNSPECIFIED, 4433).into()),
+        }
+    }
+}
+
+/// An address to listen on, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) enum Listen {
+    On(SocketAddr),
+    Off,
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        let address = text.parse().map(Self::On);
+        address.map_err(|_| format!("'{text}' is neither IP:PORT nor 'off'"))
+    }
+}
+
+impl TryFrom<String> for Listen {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Listen> for String {
+    fn from(listen: Listen) -> Self {
+        match listen {
+            Listen::On(address) => address.to_string(),
+            Listen::Off => "off".to_owned(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Tls {
+    /// Certificate chain in PEM; without it the relay makes its own for QUIC and TCP stays plain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// Its private key in PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<PathBuf>,
+    /// Public names a certificate of the relay's own holds.
+    pub(crate) names: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Auth {
+    /// Shared secret for HS256, at least 32 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) secret: Option<Secret>,
+    /// A file that holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// Public key in PEM: RSA, P-256 or Ed25519.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) public_key_file: Option<PathBuf>,
+    /// A JWKS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) jwks_file: Option<PathBuf>,
+    /// The `iss` tokens must have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) issuer: Option<String>,
+    /// The `aud` tokens must have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) audience: Option<String>,
+}
+
+/// The relay's limits; `relay::config::Limits` tells what each costs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Limits {
+    pub(crate) sessions: usize,
+    pub(crate) connections: usize,
+    pub(crate) handshakes: usize,
+    pub(crate) stations: usize,
+    pub(crate) renditions: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let limits = relay::config::Limits::default();
+        Self {
+            sessions: limits.sessions,
+            connections: limits.connections,
+            handshakes: limits.handshakes,
+            stations: limits.stations,
+            renditions: limits.renditions,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Log {
+    pub(crate) format: LogFormat,
+    pub(crate) filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::Human,
+            filter: "info".into(),
+        }
+    }
+}
+
+/// For whom the logs are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Station {
+    pub(crate) id: StationId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    #[serde(default)]
+    pub(crate) description: String,
+}
+
+impl Settings {
+    /// What file, environment and flags make of the defaults.
+    pub(crate) fn load(args: &ServeArgs) -> Result<Self, BadArguments> {
+        let file = match &args.config.config {
+            Some(path) => Some(read(path)?),
+            None if Path::new(DEFAULT_FILE).exists() => Some(read(Path::new(DEFAULT_FILE))?),
+            None => None,
+        };
+        let environment = std::env::vars_os();
+        let environment = environment
+            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
+        let mut settings = merge::merge(file.as_deref(), environment)?;
+        settings.apply(args);
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn apply(&mut self, args: &ServeArgs) {
+        fn set<T: Clone>(setting: &mut T, flag: Option<&T>) {
+            if let Some(value) = flag {
+                *setting = value.clone();
+            }
+        }
+        set(&mut self.data_dir, args.config.data_dir.as_ref());
+        set(&mut self.http.addr, args.http.as_ref());
+        set(&mut self.quic.addr, args.quic.as_ref());
+        set(&mut self.log.format, args.log_format.as_ref());
+        set(&mut self.log.filter, args.log_filter.as_ref());
+        self.demo |= args.demo;
+    }
+
+    /// What serde cannot see.
+    fn check(&self) -> Result<(), BadArguments> {
+        let bad = |text: &str| Err(BadArguments(text.into()));
+        if self.tls.certificate.is_some() != self.tls.key.is_some() {
+            return bad("tls.certificate and tls.key belong together");
+        }
+        if self.auth.secret.is_some() && self.auth.secret_file.is_some() {
+            return bad("auth.secret and auth.secret_file exclude each other");
+        }
+        let mut ids: Vec<_> = self.stations.iter().map(|station| &station.id).collect();
+        ids.sort();
+        if let Some(pair) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
+            return bad(&format!("stations: '{}' is there twice", pair[0]));
+        }
+        Ok(())
+    }
+
+    /// The same as the relay takes it.
+    pub(crate) fn relay(&self) -> relay::Config {
+        use relay::config;
+        let files = self.tls.certificate.clone().zip(self.tls.key.clone());
+        let files = files.map(|(certificate, key)| config::CertificateFiles { certificate, key });
+        let stations = self.stations.iter().map(|station| config::Station {
+            id: station.id.clone(),
+            name: station.name.clone(),
+            description: station.description.clone(),
+        });
+        relay::Config {
+            http: self.http.addr,
+            quic: match self.quic.addr {
+                Listen::On(address) => Some(address),
+                Listen::Off => None,
+            },
+            data_dir: self.data_dir.clone(),
+            certificate: config::Certificate {
+                files,
+                names: self.tls.names.clone(),
+            },
+            stations: stations.collect(),
+            limits: config::Limits {
+                sessions: self.limits.sessions,
+                connections: self.limits.connections,
+                handshakes: self.limits.handshakes,
+                stations: self.limits.stations,
+                renditions: self.limits.renditions,
+            },
+            ..relay::Config::default()
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<String, BadArguments> {
+    let text = std::fs::read_to_string(path);
+    text.map_err(|error| BadArguments(format!("{}: {error}", path.display())))
+}
+
+/// `skywave check-config`: shows what comes of all sources, or what is wrong with them.
+pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<()> {
+    let settings = Settings::load(&args.serve)?;
+    gate::check_keys(&settings)?;
+    logging::check(&settings.log.filter)?;
+    print!("{}", toml::to_string(&settings)?);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_win() {
+        let mut settings = merge::merge(Some("data_dir = 'a'\ndemo = true"), []).unwrap();
+        settings.apply(&ServeArgs {
+            quic: Some(Listen::Off),
+            ..ServeArgs::default()
+        });
+        assert_eq!(settings.data_dir, Path::new("a"));
+        assert_eq!(settings.quic.addr, Listen::Off);
+        assert!(settings.demo);
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_named() {
+        for (file, named) in [
+            ("tls.certificate = 'a.pem'", "tls.key"),
+            (
+                "[auth]\nsecret = 'x'\nsecret_file = 'y'",
+                "auth.secret_file",
+            ),
+            ("[[stations]]\nid = 'a'\n[[stations]]\nid = 'a'", "'a'"),
+        ] {
+            let settings = merge::merge(Some(file), []).unwrap();
+            let error = settings.check().unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_survive_their_own_toml_and_no_secret_does() {
+        let shown = toml::to_string(&Settings::default()).unwrap();
+        let again = merge::merge(Some(&shown), []).unwrap();
+        assert_eq!(toml::to_string(&again).unwrap(), shown);
+        let secret = merge::merge(Some("[auth]\nsecret = 'hunter2'"), []).unwrap();
+        let shown = format!("{}{secret:?}", toml::to_string(&secret).unwrap());
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}

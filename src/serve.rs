@@ -1,0 +1,73 @@
+//! `skywave serve`: the parts put together.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::Context;
+use relay::{CancellationToken, Relay};
+
+use crate::cli::ServeArgs;
+use crate::config::Settings;
+use crate::demo::Demo;
+use crate::gate::Gate;
+use crate::{logging, signals, site};
+
+pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
+    let settings = Settings::load(args)?;
+    logging::start(settings.log.format, &settings.log.filter)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start threads")?;
+    runtime.block_on(serve(settings))
+}
+
+async fn serve(settings: Settings) -> anyhow::Result<()> {
+    std::fs::create_dir_all(&settings.data_dir)
+        .with_context(|| format!("data_dir = {}", settings.data_dir.display()))?;
+    let gate = Arc::new(Gate::new(&settings)?);
+    let relay = Relay::bind(settings.relay(), gate).await?;
+    let shutdown = CancellationToken::new();
+    // Both end with this function, however it ends.
+    let mut helpers = tokio::task::JoinSet::new();
+    helpers.spawn(stop_on_signal(shutdown.clone()));
+    // Before anybody can connect, so that nobody takes the station first.
+    let demo = settings.demo.then(|| Demo::start(&relay.handle()));
+    let _demo = demo.transpose()?;
+    let secure = settings.tls.certificate.is_some();
+    announce(&relay, secure);
+    relay.run(site::router(), shutdown).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Tells where the server is; tests and people read it.
+fn announce(relay: &Relay, secure: bool) {
+    let scheme = if secure { "https" } else { "http" };
+    let http = relay.http_addr();
+    let quic = relay.quic_addr().map(|address| address.to_string());
+    let quic = quic.unwrap_or_else(|| "off".into());
+    tracing::info!(%http, quic, "serving at {scheme}://{}", visible(http));
+    if !site::is_built() {
+        tracing::info!("the site is not built: `make run` builds it");
+    }
+}
+
+/// An address as a browser on this machine reaches it.
+fn visible(address: SocketAddr) -> String {
+    match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) | IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
+            format!("localhost:{}", address.port())
+        }
+        _ => address.to_string(),
+    }
+}
+
+/// The first signal begins to shut down, the second ends the program at once.
+async fn stop_on_signal(shutdown: CancellationToken) {
+    signals::stop().await;
+    tracing::info!("shutting down; once more to stop at once");
+    shutdown.cancel();
+    signals::stop().await;
+    std::process::exit(1);
+}
