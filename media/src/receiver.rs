@@ -53,7 +53,6 @@ use voice::Voice;
 
 /// How a receiver plays.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
 pub struct Config {
     /// Sample rate of the sound pulled, in Hz, clamped to 8,000 to 192,000. Default 48,000.
     pub output_rate: u32,

@@ -145,7 +145,7 @@ fn what_is_no_audio_is_said_so() {
 fn cut_short_files_play_what_is_there() {
     for name in ["tone.mp3", "tone.aac", "tone.flac", "tone.ogg", "tone.opus", "alac.m4a"] {
         let mut bytes = std::fs::read(fixture(name)).unwrap();
-        bytes.truncate(bytes.len() * 7 / 10);
+        bytes.truncate(bytes.len() * 9 / 10);
         let heard = hear(pipe(bytes).unwrap_or_else(|error| panic!("{name}: {error}")));
         assert!(heard.error.is_none(), "{name}: {:?}", heard.error);
         assert!(heard.seconds() > 0.05 && heard.seconds() < 0.5, "{name}: {}", heard.seconds());

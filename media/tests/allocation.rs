@@ -1,0 +1,74 @@
+//! Playing does not allocate once it is under way.
+#![cfg(feature = "native")]
+// A counting allocator has to implement an unsafe trait; it only counts and passes on.
+#![allow(unsafe_code, missing_docs)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::time::Duration;
+
+use media::decoder::Decoder;
+use media::packetizer::Packetizer;
+use media::receiver::{Config, Receiver};
+
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's obligations are passed on unchanged.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Plays packets with losses, a stall and an outage; answers allocations after the warm-up.
+fn allocations(decoder: Decoder) -> usize {
+    let mut packetizer = Packetizer::new(Default::default(), 0, 0).unwrap();
+    let mut packets = Vec::new();
+    let samples: Vec<f32> = (0..96_000 * 30).map(|n| (n as f32 * 0.03).sin() / 2.0).collect();
+    packetizer.push(&samples, |packet| packets.push(packet)).unwrap();
+    let mut receiver = Receiver::with_decoder(Config::default(), decoder);
+    let mut out = [0.0; 256];
+    let mut sent = 0;
+    let mut before = 0;
+    for quantum in 0..30 * 375u64 {
+        let now = Duration::from_nanos(quantum * 128 * 1_000_000_000 / 48_000);
+        if quantum == 22 * 375 {
+            before = COUNT.with(Cell::get);
+        }
+        while sent < packets.len() && Duration::from_millis(sent as u64 * 20) <= now {
+            let outage = (25 * 50..26 * 50).contains(&sent);
+            if sent % 13 != 0 && !outage {
+                receiver.handle_packet(now, &packets[sent].as_packet(Some(0))).unwrap();
+            }
+            sent += 1;
+        }
+        receiver.pull(now, &mut out);
+        while receiver.poll_event().is_some() {}
+    }
+    assert!(receiver.stats().lost > 100);
+    COUNT.with(Cell::get) - before
+}
+
+#[test]
+fn playing_with_libopus_does_not_allocate() {
+    assert_eq!(allocations(Decoder::new()), 0);
+}
+
+#[cfg(feature = "ropus")]
+#[test]
+fn playing_with_ropus_does_not_allocate() {
+    assert_eq!(allocations(Decoder::pure()), 0);
+}
