@@ -126,3 +126,77 @@ export type ToWorkletAudio =
   | { readonly type: 'track'; readonly track: Track | null }
   /** Server clock minus `Date.now()`, in milliseconds. */
   | { readonly type: 'clock'; readonly offsetMs: number };
+
+/** From the page to the worklet. */
+export type ToWorklet =
+  /** Where audio comes from, from now on; the port is transferred. */
+  | { readonly type: 'audio'; readonly port: MessagePort }
+  /** Asks for the latest `frames` samples that were played. */
+  | { readonly type: 'capture'; readonly key: number; readonly frames: number }
+  /** The processor is of no more use. */
+  | { readonly type: 'close' };
+
+/** What the receiver is doing. */
+export type ReceiverState = 'buffering' | 'playing' | 'interrupted';
+
+/** What the receiver counts and measures; totals since the worklet was made. */
+export interface ReceiverStats {
+  /** Packets received in their own datagram, without duplicates. */
+  readonly packets: number;
+  /** Packets whose turn passed without them. */
+  readonly lost: number;
+  /** Packets that came after their turn. */
+  readonly late: number;
+  /** Packets that came again. */
+  readonly duplicates: number;
+  /** Packets that only a redundant copy brought in time. */
+  readonly recovered: number;
+  /** Datagrams and packets refused as malformed or absurd. */
+  readonly rejected: number;
+  /** Sound made up for missing packets, in ms. */
+  readonly concealedMs: number;
+  /** Sound passed over to reduce the delay, in ms. */
+  readonly skippedMs: number;
+  /** How often play-out ran dry. */
+  readonly underruns: number;
+  /** How often the stream began anew. */
+  readonly restarts: number;
+  /** Sound received and not yet played, in ms. */
+  readonly bufferMs: number;
+  /** The delay aimed for behind the luckiest packet, in ms. */
+  readonly targetMs: number;
+}
+
+/** Where play-out is, told four times a second and at every change of state. */
+export interface WorkletStatus {
+  readonly type: 'status';
+  readonly state: ReceiverState;
+  /** Media time of the sample that left at `contextTime`; absent while nothing plays. */
+  readonly position?: number;
+  /** The audio context's time in seconds. */
+  readonly contextTime: number;
+  readonly stats: ReceiverStats;
+  /** From the source's sending to that moment, in ms, once the server's clock is known. */
+  readonly delayMs?: number;
+}
+
+/** From the worklet to the page. */
+export type FromWorklet =
+  | WorkletStatus
+  | {
+      readonly type: 'captured';
+      readonly key: number;
+      readonly left: Float32Array<ArrayBuffer>;
+      readonly right: Float32Array<ArrayBuffer>;
+    }
+  /** The receiver is broken; the page makes a new one. */
+  | { readonly type: 'failed'; readonly message: string };
+
+/** What a worklet processor is made with. */
+export interface ProcessorOptions {
+  /** The receiver's WebAssembly, as bytes: not every browser lets a module cross threads. */
+  readonly wasm: ArrayBuffer;
+}
+
+/** The processor's registered name. */
+export const PROCESSOR = 'skywave-receiver';

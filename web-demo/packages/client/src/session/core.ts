@@ -125,11 +125,10 @@ export class SessionCore {
   // One connection
 
   async #runOnce(): Promise<SessionEnd> {
-    const { dial } = this.#around;
     let transport: Transport;
     try {
       const { server, choice } = this.#open;
-      transport = await dial(
+      transport = await this.#around.dial(
         { server, choice, remembered: this.#remembered },
         this.#closing.signal,
       );
@@ -334,14 +333,13 @@ export class SessionCore {
   }
 
   async #answer({ key, method, params, timeoutMs }: ToWorker & { type: 'request' }): Promise<void> {
-    const { post } = this.#around;
     try {
       if (!this.#live) throw failure('disconnected', 'there is no connection', true);
       const result = await this.#live.request(method, params, timeoutMs);
-      post({ type: 'answer', key, result });
+      this.#around.post({ type: 'answer', key, result });
     } catch (error) {
       const refused = error instanceof SkywaveError ? error : failure('internal', messageOf(error));
-      post({ type: 'answer', key, error: refused.toObject() });
+      this.#around.post({ type: 'answer', key, error: refused.toObject() });
     }
   }
 

@@ -1,6 +1,12 @@
 /** The track listened to: which datagrams belong to it, and whether they still come. */
 import { datagramTrack } from '../wire/datagram.ts';
-import { parseStation, parseTrack, type Station, type Track } from '../wire/objects.ts';
+import {
+  parseStation,
+  parseTrack,
+  type Station,
+  type StationState,
+  type Track,
+} from '../wire/objects.ts';
 import type { JsonObject } from '../wire/json.ts';
 import type { Push } from '../wire/control.ts';
 
@@ -54,21 +60,19 @@ export class ListeningState {
   /** Takes a push about the station; `true` when `track` changed. */
   handlePush(push: Push, now: number): boolean {
     switch (push.type) {
-      case 'started': {
-        const track = parseTrack(push.data.track);
-        this.#live = true;
-        this.#play(track, now);
+      case 'started':
+        this.#become('live');
+        this.#play(parseTrack(push.data.track), now);
         return true;
-      }
       case 'interrupted':
-        this.#live = false;
+        this.#become('interrupted');
         return false;
       case 'resumed':
-        this.#live = true;
+        this.#become('live');
         this.#heardAt = now;
         return false;
       case 'stopped':
-        this.#live = false;
+        this.#become('offline');
         this.#play(undefined, now);
         return true;
       default:
@@ -99,6 +103,11 @@ export class ListeningState {
   /** Whether this is about that station. */
   isFor(station: string): boolean {
     return station === this.#station;
+  }
+
+  #become(state: StationState): void {
+    this.#live = state === 'live';
+    if (this.info) this.info = { ...this.info, state };
   }
 
   #play(track: Track | undefined, now: number): void {

@@ -1,0 +1,75 @@
+/** Puts the page together: header, the current view, the player at the foot. */
+import { h } from './dom.ts';
+import { homeView } from './views/home.ts';
+import { logo } from './parts/logo.ts';
+import { notFoundView } from './views/not-found.ts';
+import { parseRoute } from './router.ts';
+import { Radio } from './radio.ts';
+import { stationView } from './views/station.ts';
+import { connectionNotice } from './parts/connection-notice.ts';
+import type { View } from './views/view.ts';
+
+const radio = new Radio();
+const main = h('main', { id: 'main', tabindex: '-1' });
+const announcer = h('p', { class: 'spoken', role: 'status' });
+let view: View | undefined;
+
+function show(path: string, first: boolean): void {
+  view?.close();
+  const route = parseRoute(path);
+  switch (route.page) {
+    case 'home':
+      view = homeView(radio, announce);
+      break;
+    case 'station':
+      view = stationView(radio, route.id);
+      break;
+    case 'not_found':
+      view = notFoundView();
+      break;
+  }
+  document.title = view.title;
+  main.replaceChildren(view.element);
+  if (first) return;
+  // As a browser does on a real change of page: from the top, and told to screen readers.
+  window.scrollTo(0, 0);
+  main.focus({ preventScroll: true });
+  announce(view.title);
+}
+
+function announce(text: string): void {
+  announcer.textContent = text;
+}
+
+/** Links within the site change the view and leave the sound alone. */
+function followLink(event: MouseEvent): void {
+  const link = (event.target as Element | null)?.closest('a');
+  const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey;
+  if (!link || !plain || event.defaultPrevented || link.target !== '') return;
+  if (link.origin !== location.origin || link.hash !== '' || link.pathname.includes('.')) return;
+  event.preventDefault();
+  if (link.pathname === location.pathname) return;
+  history.pushState(null, '', link.pathname);
+  show(location.pathname, false);
+}
+
+document.addEventListener('click', followLink);
+window.addEventListener('popstate', () => {
+  show(location.pathname, false);
+});
+
+document
+  .querySelector('#app')
+  ?.replaceChildren(
+    h(
+      'header',
+      { class: 'top' },
+      h('a', { class: 'brand', href: '/', 'aria-label': 'Skywave, home' }, logo(), 'Skywave'),
+      connectionNotice(radio.session),
+    ),
+    main,
+    h('footer', { class: 'foot' }, h('p', { text: 'Skywave plays as it happens.' })),
+    h('div', { class: 'dock' }, radio.dock),
+    announcer,
+  );
+show(location.pathname, true);

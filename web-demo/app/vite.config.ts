@@ -1,0 +1,39 @@
+import { copyFile, readdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { defineConfig, type Plugin } from 'vite';
+// Plain scripts of the client package, which its own build uses as well.
+import { inlineScripts } from '../packages/client/scripts/inline-scripts.mjs';
+import { readWasm } from '../packages/client/scripts/wasm.mjs';
+
+const clientDist = fileURLToPath(new URL('../packages/client/dist/', import.meta.url));
+
+/** Puts the embeddable player beside the site, as the server hands both out. */
+function embeddablePlayer(): Plugin {
+  return {
+    name: 'skywave-embeddable-player',
+    apply: 'build',
+    async writeBundle({ dir }) {
+      const wanted = (await readdir(clientDist)).filter((name) => name.startsWith('player.'));
+      for (const name of wanted) await copyFile(`${clientDist}${name}`, `${dir ?? 'dist'}/${name}`);
+    },
+  };
+}
+
+export default defineConfig(async () => {
+  const { hash } = await readWasm();
+  return {
+    resolve: { conditions: ['source', 'module', 'browser', 'import', 'default'] },
+    define: { __WASM_FILE__: JSON.stringify(`/player.wasm?v=${hash}`) },
+    plugins: [inlineScripts(), embeddablePlayer()],
+    build: {
+      target: 'es2022',
+      // Nothing inline: the site runs under a strict Content-Security-Policy.
+      assetsInlineLimit: 0,
+      modulePreload: { polyfill: false },
+    },
+    server: {
+      proxy: { '/api': process.env.SKYWAVE_SERVER ?? 'http://localhost:8080' },
+      fs: { allow: ['..'] },
+    },
+  };
+});

@@ -1,0 +1,59 @@
+/** Moves a timeline of metadata along with the sound, to the millisecond. */
+import { NowPlayingTimeline } from './now-playing.ts';
+import { SAMPLE_RATE } from './wire/datagram.ts';
+import type { Metadata } from './wire/objects.ts';
+
+const SAMPLES_PER_MS = SAMPLE_RATE / 1000;
+
+/** See the file's head. */
+export class NowPlayingClock {
+  readonly #timeline = new NowPlayingTimeline();
+  readonly #changed: (metadata: Metadata | undefined) => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** @param changed gets what is shown from now on. */
+  constructor(changed: (metadata: Metadata | undefined) => void) {
+    this.#changed = changed;
+  }
+
+  /** What is shown. */
+  get current(): Metadata | undefined {
+    return this.#timeline.current;
+  }
+
+  /** Takes news, to be shown when their time comes. */
+  add(metadata: Metadata): void {
+    const before = this.#timeline.current;
+    this.#timeline.add(metadata);
+    if (this.#timeline.current !== before) this.#changed(this.#timeline.current);
+  }
+
+  /** The ear is at `position`; `undefined` while it hears nothing. */
+  follow(position: number | undefined): void {
+    clearTimeout(this.#timer);
+    if (position === undefined) return;
+    if (this.#timeline.advance(position)) this.#changed(this.#timeline.current);
+    const { next } = this.#timeline;
+    if (next === undefined) return;
+    const waitMs = (next - position) / SAMPLES_PER_MS;
+    // Positions come four times a second; what is further away is left to a later one.
+    if (waitMs > 1_000) return;
+    this.#timer = setTimeout(() => {
+      if (this.#timeline.advance(next)) this.#changed(this.#timeline.current);
+    }, waitMs);
+  }
+
+  /** Forgets what was announced; what is shown stays. */
+  reset(): void {
+    clearTimeout(this.#timer);
+    this.#timeline.clear();
+  }
+
+  /** Nothing plays any more: shows what the station is said to play. */
+  release(metadata: Metadata | undefined): void {
+    this.reset();
+    const before = this.#timeline.current;
+    this.#timeline.show(metadata);
+    if (JSON.stringify(before) !== JSON.stringify(metadata)) this.#changed(metadata);
+  }
+}

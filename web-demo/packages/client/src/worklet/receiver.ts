@@ -1,0 +1,121 @@
+/**
+ * The receiver's WebAssembly behind a small class. Knows no browser: its tests run the real
+ * module under Node. `worklet/README.md` beside the Rust code describes the exports.
+ */
+import type { ReceiverState, ReceiverStats } from '../messages.ts';
+
+interface Exports {
+  readonly memory: WebAssembly.Memory;
+  readonly skywave_abi_version: () => number;
+  readonly skywave_create: (rate: number) => number;
+  readonly skywave_input: (player: number) => number;
+  readonly skywave_input_bytes: () => number;
+  readonly skywave_datagram: (player: number, bytes: number, nowUs: number) => number;
+  readonly skywave_process: (player: number, frames: number, nowUs: number) => number;
+  readonly skywave_left: (player: number) => number;
+  readonly skywave_right: (player: number) => number;
+  readonly skywave_set_track: (player: number, track: number) => void;
+  readonly skywave_position: (player: number) => number;
+  readonly skywave_state: (player: number) => number;
+  readonly skywave_stats: (player: number) => number;
+  readonly skywave_stats_len: () => number;
+}
+
+const ABI_VERSION = 1;
+const STATES: readonly ReceiverState[] = ['buffering', 'playing', 'interrupted'];
+
+/** One receiver: datagrams in, sound out. */
+export class Receiver {
+  readonly #wasm: Exports;
+  readonly #player: number;
+  readonly #inputBytes: number;
+  // Views into the module's memory; void once it has grown, which the buffer's identity tells.
+  #buffer: ArrayBuffer | undefined;
+  #input = new Uint8Array(0);
+  #left = new Float32Array(0);
+  #right = new Float32Array(0);
+
+  /**
+   * @param bytes the module.
+   * @param rate samples per second of the sound pulled.
+   * @throws Error when the module is of another version, or none.
+   */
+  constructor(bytes: ArrayBuffer, rate: number) {
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {});
+    const wasm = exports as unknown as Exports;
+    if (wasm.skywave_abi_version() !== ABI_VERSION) {
+      throw new Error('the WebAssembly is of another version than the player');
+    }
+    this.#wasm = wasm;
+    this.#player = wasm.skywave_create(rate);
+    this.#inputBytes = wasm.skywave_input_bytes();
+    if (this.#player === 0) throw new Error('the WebAssembly made no receiver');
+  }
+
+  /** What it is doing. */
+  get state(): ReceiverState {
+    return STATES[this.#wasm.skywave_state(this.#player)] ?? 'buffering';
+  }
+
+  /** Media time of the next sample pulled; `undefined` in silence. */
+  get position(): number | undefined {
+    const position = this.#wasm.skywave_position(this.#player);
+    return position < 0 ? undefined : position;
+  }
+
+  /** Takes a datagram that arrived at `nowMs`; what is none, or of another track, is counted. */
+  datagram(bytes: Uint8Array, nowMs: number): void {
+    if (bytes.length > this.#inputBytes) return;
+    this.#view(this.#left.length);
+    this.#input.set(bytes);
+    this.#wasm.skywave_datagram(this.#player, bytes.length, nowMs * 1000);
+  }
+
+  /** Fills both channels; `nowMs` is when their first sample leaves. Allocates nothing. */
+  pull(nowMs: number, left: Float32Array, right: Float32Array): void {
+    this.#wasm.skywave_process(this.#player, left.length, nowMs * 1000);
+    this.#view(left.length);
+    left.set(this.#left);
+    right.set(this.#right);
+  }
+
+  /**
+   * Only datagrams of this track are played from now on. A track other than the one before
+   * begins anew; what was learnt about the network is kept.
+   */
+  setTrack(track: number): void {
+    this.#wasm.skywave_set_track(this.#player, track);
+  }
+
+  /** Counts and measurements. */
+  stats(): ReceiverStats {
+    const address = this.#wasm.skywave_stats(this.#player) >>> 0;
+    const length = this.#wasm.skywave_stats_len();
+    const values = new Float64Array(this.#wasm.memory.buffer, address, length);
+    const at = (index: number): number => values[index] ?? 0;
+    return {
+      packets: at(2),
+      lost: at(3),
+      late: at(4),
+      duplicates: at(5),
+      recovered: at(6),
+      rejected: at(7),
+      concealedMs: at(8),
+      skippedMs: at(9),
+      underruns: at(10),
+      restarts: at(11),
+      bufferMs: at(12),
+      targetMs: at(13),
+    };
+  }
+
+  #view(frames: number): void {
+    const { buffer } = this.#wasm.memory;
+    if (buffer === this.#buffer && frames === this.#left.length) return;
+    this.#buffer = buffer;
+    const [wasm, player] = [this.#wasm, this.#player];
+    this.#input = new Uint8Array(buffer, wasm.skywave_input(player) >>> 0, this.#inputBytes);
+    this.#left = new Float32Array(buffer, wasm.skywave_left(player) >>> 0, frames);
+    this.#right = new Float32Array(buffer, wasm.skywave_right(player) >>> 0, frames);
+  }
+}
