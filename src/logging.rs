@@ -26,7 +26,12 @@ pub(crate) fn start(format: LogFormat, filter: &str) -> Result<(), BadArguments>
 /// Logs of a client: warnings, or what `SKYWAVE_LOG_FILTER` says; nothing but errors when quiet.
 pub(crate) fn start_client(quiet: bool) -> Result<(), BadArguments> {
     let chosen = std::env::var("SKYWAVE_LOG_FILTER").ok();
-    let default = if quiet { "error" } else { "warn" };
+    // The decoders' own words about a file are for their authors.
+    let default = if quiet {
+        "error,symphonia=off"
+    } else {
+        "warn,symphonia=off"
+    };
     start(LogFormat::Human, chosen.as_deref().unwrap_or(default))
 }
 

@@ -45,12 +45,13 @@ async fn publish(args: &PublishArgs) -> anyhow::Result<()> {
     })?;
     // The first sound is decoded before anything goes on air: no station for a broken file.
     let mut feed = open(args).await?;
+    let first = feed.first_metadata.take();
     let config = publisher::Config {
         station: args.server.station.clone(),
         track: track(&feed.config),
         name: args.name.clone(),
         description: args.description.clone(),
-        metadata: feed.first_metadata.take(),
+        metadata: first.clone(),
         takeover: args.takeover,
     };
     let publisher = tokio::select! {
@@ -59,7 +60,7 @@ async fn publish(args: &PublishArgs) -> anyhow::Result<()> {
     };
     let progress = Progress::new(&args.server, feed.config.bitrate);
     let played = tokio::select! {
-        played = play(&mut feed, &publisher, progress) => played,
+        played = play(&mut feed, &publisher, first, progress) => played,
         error = publisher.ended() => return Err(error.into()),
         () = signals::stop() => Ok(()),
     };
@@ -116,6 +117,7 @@ fn track(config: &encoder::Config) -> TrackParams {
 async fn play(
     feed: &mut Feed,
     publisher: &Publisher,
+    mut told: Option<Metadata>,
     mut progress: Progress,
 ) -> anyhow::Result<()> {
     let begun = Instant::now();
@@ -125,6 +127,10 @@ async fn play(
         match item {
             Item::Metadata { position, metadata } => {
                 progress.set_metadata(&metadata);
+                // What plays first was told when the station went on air.
+                if told.take().as_ref() == Some(&metadata) {
+                    continue;
+                }
                 publisher.set_metadata(position, metadata).await;
             }
             Item::Packet { packet, level } => {

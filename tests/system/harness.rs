@@ -1,0 +1,351 @@
+//! Starting the program's parts and watching them.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use client::{Connector, Events, Options, Prefer, Session};
+use serde_json::Value;
+use tempfile::TempDir;
+use wire::message::{Counts, Station, StationsState, SubscribeParams, Subscribed};
+
+mod observer;
+
+pub(crate) use observer::Observer;
+
+/// Longer than anything takes on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The program under test.
+pub(crate) fn skywave() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_skywave"));
+    // Nothing of the machine's own settings.
+    for (name, _) in std::env::vars() {
+        if name.starts_with("SKYWAVE_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Waits until `probe` answers something.
+pub(crate) fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A child process whose output is kept; killed when dropped.
+pub(crate) struct Process {
+    child: Child,
+    name: &'static str,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Process {
+    /// Starts it; what it writes to stdout and stderr becomes lines.
+    pub(crate) fn start(name: &'static str, command: &mut Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null());
+        Self::watch(name, command.spawn().expect("the program starts"))
+    }
+
+    pub(crate) fn watch(name: &'static str, mut child: Child) -> Self {
+        let lines = Arc::<Mutex<Vec<String>>>::default();
+        let outputs: [Option<Box<dyn Read + Send>>; 2] = [
+            child.stdout.take().map(|out| Box::new(out) as _),
+            child.stderr.take().map(|err| Box::new(err) as _),
+        ];
+        for output in outputs.into_iter().flatten() {
+            let lines = Arc::clone(&lines);
+            std::thread::spawn(move || {
+                for line in BufReader::new(output).lines().map_while(Result::ok) {
+                    lines.lock().unwrap().push(line);
+                }
+            });
+        }
+        Self { child, name, lines }
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    /// The newest line that is a JSON object.
+    pub(crate) fn json(&self) -> Option<Value> {
+        let lines = self.lines();
+        let objects = lines
+            .iter()
+            .rev()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        objects.into_iter().find(Value::is_object)
+    }
+
+    /// Waits for it to end by itself.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        until(self.name, || self.child.try_wait().unwrap())
+    }
+
+    /// Waits for its end; answers the exit code.
+    pub(crate) fn code(&mut self) -> i32 {
+        self.wait().code().expect("it was not killed")
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", signal, &pid]).status();
+        assert!(sent.unwrap().success());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("--- {}:\n{}", self.name, self.lines().join("\n"));
+        }
+    }
+}
+
+/// A server with a data folder of its own.
+pub(crate) struct Server {
+    process: Process,
+    folder: TempDir,
+    args: Vec<String>,
+    http: String,
+    quic: String,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    pub(crate) fn start_with(args: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let args = args.iter().map(|&arg| arg.to_owned()).collect();
+        Self::serve(folder, args, "127.0.0.1:0", "127.0.0.1:0")
+    }
+
+    fn serve(folder: TempDir, args: Vec<String>, http: &str, quic: &str) -> Self {
+        let mut command = skywave();
+        command.current_dir(folder.path());
+        command.args(["serve", "--data-dir", "data", "--log-format", "json"]);
+        command.args(["--http", http, "--quic", quic]).args(&args);
+        let process = Process::start("serve", &mut command);
+        let (http, quic) = until("the server starts", || {
+            let lines = process.lines();
+            let line = lines.iter().find(|line| line.contains("serving at"))?;
+            let line: Value = serde_json::from_str(line).unwrap();
+            let field = |name: &str| line[name].as_str().unwrap().to_owned();
+            Some((field("http"), field("quic")))
+        });
+        Self {
+            process,
+            folder,
+            args,
+            http,
+            quic,
+        }
+    }
+
+    /// Kills it without a word and starts it again at the same addresses.
+    pub(crate) fn restart(mut self) -> Self {
+        self.kill();
+        let Self {
+            folder,
+            args,
+            http,
+            quic,
+            ..
+        } = self;
+        Self::serve(folder, args, &http, &quic)
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    pub(crate) fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.http)
+    }
+
+    pub(crate) fn http(&self) -> &str {
+        &self.http
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A token this server accepts.
+    pub(crate) fn token(&self, args: &[&str]) -> String {
+        let mut command = skywave();
+        command.current_dir(self.folder.path());
+        command
+            .args(["token", "--data-dir", "data", "--sub", "tester"])
+            .args(args);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let token = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(token.lines().count(), 1, "the token alone");
+        token.trim().to_owned()
+    }
+
+    /// A token that may publish the station.
+    pub(crate) fn source_token(&self, station: &str) -> String {
+        self.token(&["--publish", station])
+    }
+
+    /// Begins to publish files as `station`; progress comes as JSON.
+    pub(crate) fn publish(&self, station: &str, args: &[&str]) -> Process {
+        let token = self.source_token(station);
+        Process::start("publish", self.publish_command(station, &token).args(args))
+    }
+
+    /// The command up to the files.
+    pub(crate) fn publish_command(&self, station: &str, token: &str) -> Command {
+        let mut command = skywave();
+        command.args(["publish", "--server", &self.url(), "--station", station]);
+        command.args(["--token", token, "--json"]);
+        command
+    }
+
+    /// Begins to listen; ends after `seconds`.
+    pub(crate) fn listen(&self, station: &str, seconds: f64, args: &[&str]) -> Listening {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = skywave();
+        command.current_dir(folder.path());
+        command.args(["listen", "--server", &self.url(), "--station", station]);
+        command.args(["--duration", &format!("{seconds}s"), "--json"]);
+        // A busy machine must not make gaps that are nobody's fault.
+        command.args(["--start-delay", "300ms"]);
+        command
+            .args(["--output", "out.wav", "--stats", "stats.json"])
+            .args(args);
+        let process = Process::start("listen", &mut command);
+        Listening { process, folder }
+    }
+
+    /// A session of this process that watches stations.
+    pub(crate) async fn observe(&self) -> Observer {
+        Observer::start(&self.url()).await
+    }
+
+    /// A session of this process.
+    pub(crate) async fn session(&self, token: Option<String>, prefer: Prefer) -> (Session, Events) {
+        let connector = Connector::new(Options {
+            server: self.url(),
+            token,
+            prefer,
+            ..Options::default()
+        });
+        let (session, events, _) = connector.unwrap().connect(Vec::new()).await.unwrap();
+        (session, events)
+    }
+}
+
+/// `skywave listen` at work.
+pub(crate) struct Listening {
+    pub(crate) process: Process,
+    folder: TempDir,
+}
+
+/// What it heard.
+pub(crate) struct Heard {
+    /// Interleaved stereo at 48 kHz.
+    pub(crate) sound: Vec<f32>,
+    pub(crate) stats: Value,
+}
+
+impl Listening {
+    /// Waits for its end.
+    pub(crate) fn finish(mut self) -> Heard {
+        let code = self.process.code();
+        assert_eq!(code, 0, "{:#?}", self.process.lines());
+        Heard {
+            sound: crate::tone::read_wav(&self.folder.path().join("out.wav")),
+            stats: self.stats(),
+        }
+    }
+
+    pub(crate) fn stats(&self) -> Value {
+        let text = std::fs::read_to_string(self.folder.path().join("stats.json"));
+        serde_json::from_str(&text.unwrap()).unwrap()
+    }
+
+    /// Waits until it has heard something.
+    pub(crate) fn hears(&self) {
+        until("sound", || {
+            let line = self.process.json()?;
+            (line["packets"].as_u64()? > 0).then_some(())
+        });
+    }
+}
+
+impl Heard {
+    pub(crate) fn number(&self, name: &str) -> f64 {
+        let number = self.stats[name].as_f64();
+        number.unwrap_or_else(|| panic!("no {name} in {}", self.stats))
+    }
+
+    /// The titles shown, in order.
+    pub(crate) fn titles(&self) -> Vec<&str> {
+        let entries = self.stats["metadata"].as_array().unwrap().iter();
+        entries
+            .map(|entry| entry["title"].as_str().unwrap())
+            .collect()
+    }
+
+    /// What happened, in order.
+    pub(crate) fn events(&self) -> Vec<&str> {
+        let entries = self.stats["events"].as_array().unwrap().iter();
+        entries
+            .map(|entry| entry["event"].as_str().unwrap())
+            .collect()
+    }
+}
+
+/// Runs a command to its end; answers its exit code and stderr.
+pub(crate) fn outcome(command: &mut Command) -> (i32, String) {
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let output: Output = wait_with_output(child.unwrap());
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code().unwrap_or(-1), errors)
+}
+
+/// Waits for a child that writes little, but not for ever.
+fn wait_with_output(mut child: Child) -> Output {
+    until("a command ends", || child.try_wait().unwrap());
+    child.wait_with_output().unwrap()
+}
+
+/// A file of the repository.
+pub(crate) fn fixture(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}

@@ -1,0 +1,14 @@
+//! Whole-system tests: the real program, serving, publishing and listening on loopback.
+//!
+//! Each test starts its own server on free ports with a data folder of its own. What
+//! is heard is measured, never assumed; no assertion is about tight wall-clock times.
+
+mod cli;
+mod crowd;
+mod files;
+mod harness;
+mod outage;
+mod rights;
+mod sources;
+mod switching;
+mod tone;
