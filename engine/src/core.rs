@@ -12,10 +12,10 @@ mod wheel;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use quinn_proto::{DatagramEvent, Endpoint, Incoming, Transmit};
+use quinn_proto::{ConnectionEvent, DatagramEvent, Endpoint, Incoming, Transmit};
 use rand::{RngCore, SeedableRng, rngs::StdRng};
 use wire::TrackId;
 
@@ -57,6 +57,8 @@ pub struct Core {
     stalled: VecDeque<u32>,
     /// Packets of no connection: retries, version negotiation, resets.
     responses: VecDeque<(Transmit, Vec<u8>)>,
+    /// Listeners with packets put off, and until when at most.
+    deferred: VecDeque<(Instant, u32)>,
     scratch: Vec<u8>,
     due: Vec<usize>,
     stats: Stats,
@@ -88,6 +90,15 @@ const RESPONSES_MAX: usize = 256;
 
 /// A packet below this size took all there was to send, but for large datagrams.
 const ROOMY_BYTES: usize = 1000;
+
+/// Packets up to this size are taken for acknowledgements: header and tag take 27 bytes.
+const SMALL_BYTES: usize = 56;
+
+/// Small packets put off for one listener; one more brings them all to attention.
+const DEFERRED_MAX: usize = 3;
+
+/// The longest they wait: an interval of the usual frames, and a little.
+const DEFERRED_FOR: Duration = Duration::from_millis(22);
 
 impl Core {
     /// A core for one thread. `generation` tells its sessions from those of a core that
@@ -122,6 +133,7 @@ impl Core {
             dirty: VecDeque::new(),
             stalled: VecDeque::new(),
             responses: VecDeque::new(),
+            deferred: VecDeque::new(),
             scratch: Vec::new(),
             due: Vec::new(),
             stats: Stats::default(),
@@ -139,20 +151,41 @@ impl Core {
     ) {
         self.stats.packets_received += 1;
         self.scratch.clear();
+        let len = bytes.len();
         let event = self
             .endpoint
             .handle(now, remote, local, None, bytes, &mut self.scratch);
         match event {
             Some(DatagramEvent::ConnectionEvent(handle, event)) => {
-                if let Some(Some(session)) = self.sessions.get_mut(handle.0) {
-                    session.conn.handle_event(event);
-                    self.after_input(now, handle.0);
-                }
+                self.packet(now, handle.0, event, len);
             }
             Some(DatagramEvent::NewConnection(incoming)) => self.admit(now, incoming),
             Some(DatagramEvent::Response(transmit)) => self.respond(transmit),
             None => {}
         }
+    }
+
+    /// Passes a packet on, at once or, when it looks like a listener's acknowledgement,
+    /// with the next frame: then the connection is in the processor's cache anyway, and
+    /// one poll serves both. It keeps the time it came at.
+    fn packet(&mut self, now: Instant, slot: usize, event: ConnectionEvent, len: usize) {
+        let Some(Some(session)) = self.sessions.get_mut(slot) else {
+            return;
+        };
+        let is_listening = session.membership.is_some() && session.is_open();
+        if is_listening && len <= SMALL_BYTES && session.deferred.len() < DEFERRED_MAX {
+            if session.deferred.is_empty() {
+                session.deferred_since = now;
+            }
+            session.deferred.push(event);
+            if !std::mem::replace(&mut session.is_deferred, true) {
+                self.deferred.push_back((now + DEFERRED_FOR, slot as u32));
+            }
+            return;
+        }
+        session.absorb();
+        session.conn.handle_event(event);
+        self.after_input(now, slot);
     }
 
     /// Does what a command says.
@@ -172,6 +205,7 @@ impl Core {
                         config: &self.config,
                         events: &mut self.events,
                     };
+                    session.absorb();
                     session.handle_command(&mut context, command);
                     self.after_input(now, slot);
                 }
@@ -190,6 +224,7 @@ impl Core {
 
     /// Fires the timers that are due.
     pub fn handle_timeouts(&mut self, now: Instant) {
+        self.handle_deferred(now);
         let mut due = std::mem::take(&mut self.due);
         self.wheel.expire(now, &mut due);
         for slot in due.drain(..) {
@@ -199,6 +234,7 @@ impl Core {
                     config: &self.config,
                     events: &mut self.events,
                 };
+                session.absorb();
                 session.handle_timeout(&mut context);
                 self.after_input(now, slot);
             }
@@ -210,7 +246,11 @@ impl Core {
     /// nothing to do.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        self.wheel.next_deadline()
+        let deferred = self.deferred.front().map(|(due, _)| *due);
+        match (self.wheel.next_deadline(), deferred) {
+            (Some(timer), Some(deferred)) => Some(timer.min(deferred)),
+            (timer, deferred) => timer.or(deferred),
+        }
     }
 
     /// Fills `batch` with packets. Returns whether there are more to fetch.
@@ -223,7 +263,11 @@ impl Core {
                     Some((transmit.destination, transmit.src_ip))
                 });
             } else if let Some(slot) = self.dirty.pop_front() {
-                self.poll_session(now, slot as usize, batch);
+                // A fan-out in between may have polled it.
+                if matches!(self.sessions.get(slot as usize), Some(Some(session)) if session.is_dirty)
+                {
+                    self.poll_session(now, slot as usize, batch);
+                }
             } else if !self.fan_out_next(now, batch) {
                 break;
             }
@@ -241,6 +285,7 @@ impl Core {
                     config: &self.config,
                     events: &mut self.events,
                 };
+                session.absorb();
                 session.abandon(&mut context);
                 self.after_input(now, slot);
             }
@@ -303,8 +348,7 @@ impl Core {
                 let slot = handle.0;
                 self.generation = self.generation.wrapping_add(1);
                 let id = SessionId::new(self.thread, slot, self.generation);
-                let deadline = now + self.config.handshake_timeout;
-                let mut session = Box::new(Session::new(conn, id, deadline));
+                let mut session = Box::new(Session::new(conn, id, now, &self.config));
                 session.counted = Some(self.admission.begin(remote, is_validated));
                 if slot >= self.sessions.len() {
                     self.sessions.resize_with(slot + 1, || None);
@@ -323,6 +367,16 @@ impl Core {
 
     /// What follows any input to a session: its events, and a place among those to poll.
     fn after_input(&mut self, now: Instant, slot: usize) {
+        self.digest(now, slot);
+        if let Some(Some(session)) = self.sessions.get_mut(slot)
+            && !std::mem::replace(&mut session.is_dirty, true)
+        {
+            self.dirty.push_back(slot as u32);
+        }
+    }
+
+    /// Takes what input has made of a session.
+    fn digest(&mut self, now: Instant, slot: usize) {
         let Some(Some(session)) = self.sessions.get_mut(slot) else {
             return;
         };
@@ -332,6 +386,9 @@ impl Core {
             events: &mut self.events,
         };
         session.handle_events(&mut context);
+        if session.has_late() {
+            session.send_late(&context);
+        }
         if std::mem::take(&mut session.is_stalled)
             && !std::mem::replace(&mut session.is_waiting, true)
         {
@@ -341,12 +398,6 @@ impl Core {
             && let Some(counted) = &mut session.counted
         {
             self.admission.arrived(counted);
-        }
-        if session.has_late() {
-            session.send_late(&context);
-        }
-        if !std::mem::replace(&mut session.is_dirty, true) {
-            self.dirty.push_back(slot as u32);
         }
         if session.is_over() && session.membership.is_some() {
             self.leave(slot);
@@ -411,24 +462,60 @@ impl Core {
         }
     }
 
+    /// Looks at packets that were put off and that no frame came for.
+    fn handle_deferred(&mut self, now: Instant) {
+        while let Some((due, slot)) = self.deferred.front().copied() {
+            if due > now {
+                return;
+            }
+            self.deferred.pop_front();
+            let Some(Some(session)) = self.sessions.get_mut(slot as usize) else {
+                continue;
+            };
+            session.is_deferred = false;
+            if session.deferred.is_empty() {
+                continue;
+            }
+            let due = session.deferred_since + DEFERRED_FOR;
+            if due > now {
+                // A frame came in between, and then another packet.
+                session.is_deferred = true;
+                self.deferred.push_back((due, slot));
+            } else {
+                session.absorb();
+                self.after_input(now, slot as usize);
+            }
+        }
+    }
+
     /// Sends the current frames to one more listener. Returns whether there was one.
     fn fan_out_next(&mut self, now: Instant, batch: &mut Batch) -> bool {
-        let Some((slot, frames)) = self.tracks.next() else {
+        let Some(slot) = self.tracks.next() else {
             return false;
         };
-        if let Some(Some(session)) = self.sessions.get_mut(slot) {
+        let Some(Some(session)) = self.sessions.get_mut(slot) else {
+            return true;
+        };
+        if session.absorb() {
+            self.digest(now, slot);
+        }
+        let Some(Some(session)) = self.sessions.get_mut(slot) else {
+            return true;
+        };
+        // What was put off may have been its end.
+        if session.membership.is_some() {
             let context = Context {
                 now,
                 config: &self.config,
                 events: &mut self.events,
             };
+            let frames = self.tracks.frames();
             for frame in frames {
                 session.send_frame(&context, frame);
             }
             self.stats.frames_sent += frames.len() as u64;
-            // A dirty one waits in the list already; it is polled here and found clean there.
-            self.poll_session(now, slot, batch);
         }
+        self.poll_session(now, slot, batch);
         true
     }
 

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use quinn_proto::{
-    Connection, ConnectionError, Dir, Event as QuicEvent, StreamEvent, StreamId, VarInt,
+    Connection, ConnectionError, ConnectionEvent, Dir, Event as QuicEvent, StreamEvent, StreamId,
+    VarInt,
 };
 
 use super::incoming::Incoming;
@@ -49,6 +50,12 @@ pub(super) struct Session {
     pub(super) is_stalled: bool,
     /// Waits in the core's list of stalled sessions.
     pub(super) is_waiting: bool,
+    /// Small packets not looked at yet; nothing else may be done before they are.
+    pub(super) deferred: Vec<ConnectionEvent>,
+    /// Since when the first of these waits.
+    pub(super) deferred_since: Instant,
+    /// Waits in the core's list of those with deferred packets.
+    pub(super) is_deferred: bool,
     phase: Phase,
     /// [`Event::Opened`] was sent, and [`Event::Closed`] was not.
     is_announced: bool,
@@ -86,8 +93,12 @@ impl Context<'_> {
 }
 
 impl Session {
-    pub(super) fn new(conn: Connection, id: SessionId, deadline: Instant) -> Self {
+    pub(super) fn new(conn: Connection, id: SessionId, now: Instant, config: &Config) -> Self {
+        let deadline = now + config.handshake_timeout;
         Self {
+            deferred: Vec::new(),
+            deferred_since: now,
+            is_deferred: false,
             conn,
             id,
             counted: None,
@@ -124,6 +135,15 @@ impl Session {
 
     pub(super) fn is_over(&self) -> bool {
         self.phase == Phase::Over
+    }
+
+    /// Looks at the packets that were put off. Returns whether there were any.
+    pub(super) fn absorb(&mut self) -> bool {
+        let any = !self.deferred.is_empty();
+        for event in self.deferred.drain(..) {
+            self.conn.handle_event(event);
+        }
+        any
     }
 
     /// When it wants to be woken, quinn's timers and ours.

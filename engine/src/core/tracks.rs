@@ -88,13 +88,13 @@ impl Tracks {
         excess
     }
 
-    /// The next session to send frames to, and these frames.
-    pub(crate) fn next(&mut self) -> Option<(usize, &[Frame])> {
+    /// The next session to send [`frames`](Self::frames) to.
+    pub(crate) fn next(&mut self) -> Option<usize> {
         loop {
             if let Some(track) = self.current {
                 if let Some(session) = self.tracks[track].members.get(self.cursor) {
                     self.cursor += 1;
-                    return Some((*session as usize, &self.frames));
+                    return Some(*session as usize);
                 }
                 self.current = None;
             }
@@ -104,6 +104,11 @@ impl Tracks {
             self.current = Some(track);
             self.cursor = 0;
         }
+    }
+
+    /// What the session [`next`](Self::next) named is to be sent.
+    pub(crate) fn frames(&self) -> &[Frame] {
+        &self.frames
     }
 
     /// Whether [`next`](Self::next) has something.
@@ -172,7 +177,7 @@ mod tests {
             let mut got = vec![0; 64];
             for (session, send) in steps {
                 if send {
-                    if let Some((session, _)) = tracks.next() {
+                    if let Some(session) = tracks.next() {
                         got[session] += 1;
                     }
                 } else if let Some(place) = places[session].take() {
@@ -182,7 +187,7 @@ mod tests {
                     places[session] = Some(tracks.join(track(1), session));
                 }
             }
-            while let Some((session, _)) = tracks.next() {
+            while let Some(session) = tracks.next() {
                 got[session] += 1;
             }
             for (session, stayed) in stayed.into_iter().enumerate().take(joins) {
@@ -203,9 +208,12 @@ mod tests {
             dropped += tracks.push(track(1), Frame::new(&[number]), 3);
         }
         assert_eq!(dropped, 2);
-        let (session, frames) = tracks.next().unwrap();
-        assert_eq!(session, 0);
-        let payloads: Vec<_> = frames.iter().map(|frame| frame.payload()[0]).collect();
+        assert_eq!(tracks.next(), Some(0));
+        let payloads: Vec<_> = tracks
+            .frames()
+            .iter()
+            .map(|frame| frame.payload()[0])
+            .collect();
         assert_eq!(payloads, [2, 3, 4]);
     }
 

@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::time::TimeSpec;
 use nix::unistd::Pid;
 use rand::Rng;
 
@@ -22,6 +24,11 @@ use crate::socket::{Bound, Socket};
 
 /// The longest a thread sleeps.
 const NAP: Duration = Duration::from_millis(250);
+
+/// From so many sessions on the socket is not listened to all the time, and how long not.
+/// A publisher's frame may wait as long.
+const CROWD: usize = 48;
+const DOZE: Duration = Duration::from_micros(500);
 
 /// Received packets are copied behind each other into blocks of this size, which quinn
 /// holds slices of: one allocation for hundreds of packets.
@@ -59,6 +66,8 @@ pub(super) struct Worker {
     handed: u64,
     restarts: u64,
     told: Instant,
+    /// Packets received before the last sleep.
+    received: u64,
 }
 
 impl Worker {
@@ -84,6 +93,7 @@ impl Worker {
             handed: 0,
             restarts: 0,
             told: Instant::now(),
+            received: 0,
         })
     }
 
@@ -139,7 +149,9 @@ impl Worker {
                 return;
             }
             if !is_busy {
-                self.sleep();
+                let received = self.core.stats().packets_received;
+                self.sleep(received != self.received);
+                self.received = received;
             }
         }
     }
@@ -229,10 +241,18 @@ impl Worker {
         }
     }
 
-    fn sleep(&mut self) {
+    /// Waits for something to do. With many sessions, acknowledgements trickle in one by
+    /// one; after a turn that had work the thread leaves them in the socket for a moment
+    /// and hears only the bell. Whoever has frames to send rings it.
+    fn sleep(&mut self, has_worked: bool) {
         let inbox = &self.inboxes[self.number];
         if !inbox.fall_asleep() {
             return;
+        }
+        if has_worked && self.core.stats().sessions >= CROWD {
+            let mut bell = [PollFd::new(inbox.bell().as_fd(), PollFlags::POLLIN)];
+            let _ = ppoll(&mut bell, Some(TimeSpec::from(DOZE)), None);
+            return inbox.awake();
         }
         let wait = self.core.next_timeout().map_or(NAP, |deadline| {
             deadline.saturating_duration_since(Instant::now()).min(NAP)
