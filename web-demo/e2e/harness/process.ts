@@ -12,6 +12,13 @@ export interface Spawn {
 
 const running = new Set<Child>();
 
+// The binary takes every `SKYWAVE_` variable for a setting and refuses those it does not know,
+// as it should: what steers these tests is not passed on.
+function inherited(): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('SKYWAVE_'));
+  return Object.fromEntries(kept);
+}
+
 /** A process of ours: its output is kept, and it never outlives the test run. */
 export class Child {
   readonly name: string;
@@ -23,7 +30,7 @@ export class Child {
   private constructor(options: Spawn) {
     this.name = options.command.split('/').at(-1) ?? options.command;
     this.#process = spawn(options.command, options.args, {
-      env: { ...process.env, ...options.env },
+      env: { ...inherited(), ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const keep = (chunk: Buffer): void => {
