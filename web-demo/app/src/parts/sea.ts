@@ -29,6 +29,8 @@ export class Sea {
   #newestAt = 0;
   #inView = false;
   #middle = 0.5;
+  // How much of the canvas lies below the horizon; the rest is for crests.
+  readonly #seaShare = 0.9;
 
   constructor() {
     this.element.className = 'sea';
@@ -95,9 +97,9 @@ export class Sea {
       // From 45 Hz up by equal musical steps to 9 kHz.
       const hertz = 45 * 200 ** (level / LEVELS);
       const bin = Math.round((hertz / 24_000) * this.#spectrum.length);
-      line[level] = ((this.#spectrum[bin] ?? 0) / 255) ** 2;
+      line[level] = ((this.#spectrum[bin] ?? 0) / 255) ** 1.7;
     }
-    return line;
+    return smooth(smooth(line));
   }
 
   #resize(): void {
@@ -115,7 +117,6 @@ export class Sea {
     const style = getComputedStyle(this.element);
     this.#middle = Number(style.getPropertyValue('--sun-x')) || 0.5;
     context.strokeStyle = style.color;
-    context.fillStyle = style.backgroundColor;
     context.lineWidth = Math.max(1, height / 260);
     for (let index = 0; index < LINES; index++) {
       const depth = (index + progress) / LINES;
@@ -131,29 +132,46 @@ export class Sea {
     now: number,
   ): void {
     const { width, height } = context.canvas;
-    // Perspective: lines crowd at the horizon.
-    const base = height * (0.06 + 0.98 * depth ** 1.7);
-    const swell = height * (0.004 + 0.018 * depth);
-    const reach = height * (0.07 + 0.2 * depth);
-    context.globalAlpha = 0.2 + 0.6 * (1 - depth);
+    const horizon = height - height * this.#seaShare;
+    // Perspective: lines crowd at the horizon and grow towards the viewer.
+    const base = horizon + (height - horizon) * (0.015 + depth ** 1.75);
+    const swell = height * (0.002 + 0.02 * depth);
+    const reach = height * (0.03 + 0.34 * depth);
+    context.globalAlpha = 0.25 + 0.55 * (1 - depth);
     context.beginPath();
+    let [lastX, lastY] = [0, base];
     for (let point = 0; point < POINTS; point++) {
       const across = point / (POINTS - 1);
       // Strong under the sun, calm at the shores.
       const away = Math.abs(across - this.#middle);
-      const near = Math.exp(-((away * 3) ** 2));
-      const level = line[Math.min(LEVELS - 1, Math.floor(away * 1.6 * LEVELS))] ?? 0;
+      const near = Math.exp(-((away * 2.6) ** 2));
       const wave =
         Math.sin(across * 9 + now / 2600 + depth * 11) + Math.sin(across * 23 - now / 3900);
-      const y = base - level * reach * near + wave * swell;
-      if (point === 0) context.moveTo(0, y);
-      else context.lineTo(across * width, y);
+      const x = across * width;
+      const y = base - levelAt(line, away) * reach * near + wave * swell;
+      if (point === 0) context.moveTo(x, y);
+      else context.quadraticCurveTo(lastX, lastY, (lastX + x) / 2, (lastY + y) / 2);
+      [lastX, lastY] = [x, y];
     }
+    context.lineTo(lastX, lastY);
     context.stroke();
-    // What lies behind a crest is hidden by it.
-    context.lineTo(width, height);
-    context.lineTo(0, height);
-    context.globalAlpha = 0.5;
-    context.fill();
   }
+}
+
+/** The level at a distance from the middle, between those that were measured. */
+function levelAt(line: Float32Array, away: number): number {
+  const at = Math.min(LEVELS - 1, away * 1.5 * LEVELS);
+  const before = Math.floor(at);
+  const low = line[before] ?? 0;
+  const high = line[Math.min(LEVELS - 1, before + 1)] ?? 0;
+  return low + (high - low) * (at - before);
+}
+
+/** Takes the teeth out of a spectrum: water has none. */
+function smooth(line: Float32Array): Float32Array {
+  return line.map((level, at) => {
+    const before = line[at - 1] ?? level;
+    const after = line[at + 1] ?? level;
+    return (before + 2 * level + after) / 4;
+  });
 }

@@ -17,7 +17,7 @@ export class StationCard {
   readonly #name = h('span', { class: 'card-name' });
   readonly #badge = stateBadge();
   readonly #playing = h('p', { class: 'card-playing' });
-  readonly #listeners = h('p', { class: 'card-listeners' });
+  readonly #listeners = h('span', { class: 'card-listeners' });
   readonly #button: HTMLButtonElement;
   readonly #label = h('span', { class: 'spoken' });
   readonly #path: SVGPathElement | null;
@@ -40,9 +40,9 @@ export class StationCard {
       h(
         'div',
         { class: 'card-text' },
-        h('h3', {}, link, ' ', this.#badge),
+        h('h3', {}, link),
         this.#playing,
-        this.#listeners,
+        h('p', { class: 'card-meta' }, this.#badge, this.#listeners),
       ),
       this.#button,
     );

@@ -27,7 +27,7 @@ export function homeView(radio: Radio, announce: (text: string) => void): View {
     h(
       'div',
       { class: 'sky-text' },
-      h('h1', { text: 'Live radio, as it happens' }),
+      h('h1', { text: 'Live radio, as\u00a0it\u00a0happens' }),
       h('p', {
         class: 'sky-lead',
         text: 'What is said in the studio now, you hear now: a fraction of a second later, anywhere.',

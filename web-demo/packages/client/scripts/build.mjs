@@ -27,7 +27,12 @@ for (const [name, entry] of [
     logLevel: 'warn',
     plugins: [inlineScripts()],
     // The version in the address: a cache never pairs a script with another build's receiver.
-    define: { __WASM_FILE__: JSON.stringify(`player.wasm?v=${wasm.hash}`) },
+    // Bundlers find the plain name and take the file along.
+    define: {
+      __WASM_FILE__: JSON.stringify(
+        name === 'player' ? `player.wasm?v=${wasm.hash}` : 'player.wasm',
+      ),
+    },
     build: {
       outDir: dist,
       emptyOutDir: false,

@@ -36,7 +36,8 @@ function check(symbol, path) {
     const [declaration] = member.declarations ?? [];
     if (!declaration || ts.isTypeParameterDeclaration(declaration)) continue;
     const name = declaration.name;
-    const isPrivate = (name && ts.isPrivateIdentifier(name)) || member.name === '__constructor';
+    const isPrivate =
+      (name && ts.isPrivateIdentifier(name)) || /^__(constructor|index)$/.test(member.name);
     if (isPrivate || isInternal(member) || isDocumented(member)) continue;
     missing.push(`${path}.${member.name}`);
   }

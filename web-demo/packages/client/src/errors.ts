@@ -9,6 +9,7 @@ import type { ErrorObject } from './wire/control.ts';
  * `close()`), `unreachable`, `unsupported_browser`, `worker_failed`.
  */
 export class SkywaveError extends Error {
+  /** Tells it from other errors. */
   override readonly name = 'SkywaveError';
   /** A stable word for programs. */
   readonly code: string;

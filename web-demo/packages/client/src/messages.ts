@@ -99,7 +99,7 @@ export type ChannelUpdate =
 
 /** From the worker to the page. */
 export type FromWorker =
-  /** Every two seconds, so that a dead worker is noticed. */
+  /** Every second, so that a dead worker is noticed. */
   | { readonly type: 'alive' }
   | { readonly type: 'status'; readonly status: SessionStatus }
   | { readonly type: 'listening'; readonly listening: Listening | null }
@@ -117,12 +117,12 @@ export type FromWorker =
   | { readonly type: 'winner'; readonly winner?: TransportKind };
 
 /** Period of `alive`, in milliseconds. */
-export const ALIVE_MS = 2_000;
+export const ALIVE_MS = 1_000;
 
 /** From the worker straight to the worklet: raw datagrams, and what they belong to. */
 export type ToWorkletAudio =
   | ArrayBuffer
-  /** Datagrams of this track follow; null when nothing is to be heard. */
+  /** A stream begins: datagrams of this track follow; null when nothing is to be heard. */
   | { readonly type: 'track'; readonly track: Track | null }
   /** Server clock minus `Date.now()`, in milliseconds. */
   | { readonly type: 'clock'; readonly offsetMs: number };

@@ -9,6 +9,7 @@ const SAMPLES_PER_MS = SAMPLE_RATE / 1000;
 export class NowPlayingClock {
   readonly #timeline = new NowPlayingTimeline();
   readonly #changed: (metadata: Metadata | undefined) => void;
+  #told: string | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** @param changed gets what is shown from now on. */
@@ -23,23 +24,22 @@ export class NowPlayingClock {
 
   /** Takes news, to be shown when their time comes. */
   add(metadata: Metadata): void {
-    const before = this.#timeline.current;
     this.#timeline.add(metadata);
-    if (this.#timeline.current !== before) this.#changed(this.#timeline.current);
+    this.#tell();
   }
 
   /** The ear is at `position`; `undefined` while it hears nothing. */
   follow(position: number | undefined): void {
     clearTimeout(this.#timer);
     if (position === undefined) return;
-    if (this.#timeline.advance(position)) this.#changed(this.#timeline.current);
+    if (this.#timeline.advance(position)) this.#tell();
     const { next } = this.#timeline;
     if (next === undefined) return;
     const waitMs = (next - position) / SAMPLES_PER_MS;
     // Positions come four times a second; what is further away is left to a later one.
     if (waitMs > 1_000) return;
     this.#timer = setTimeout(() => {
-      if (this.#timeline.advance(next)) this.#changed(this.#timeline.current);
+      if (this.#timeline.advance(next)) this.#tell();
     }, waitMs);
   }
 
@@ -52,8 +52,16 @@ export class NowPlayingClock {
   /** Nothing plays any more: shows what the station is said to play. */
   release(metadata: Metadata | undefined): void {
     this.reset();
-    const before = this.#timeline.current;
     this.#timeline.show(metadata);
-    if (JSON.stringify(before) !== JSON.stringify(metadata)) this.#changed(metadata);
+    this.#tell();
+  }
+
+  #tell(): void {
+    const { current } = this.#timeline;
+    // The relay repeats itself after a reconnect; people need not hear it again.
+    const text = JSON.stringify(current);
+    if (text === this.#told) return;
+    this.#told = text;
+    this.#changed(current);
   }
 }

@@ -48,7 +48,7 @@ export const REQUEST_MS_MAX = 10_000;
 
 // The page's own timers may be a minute apart in a hidden tab, and messages that wait are
 // delivered before them: two looks in a row without a sign of life are a dead worker.
-const LOOK_MS = 5 * ALIVE_MS;
+const LOOK_MS = 3 * ALIVE_MS;
 const MISSED_MAX = 2;
 // A worker that fails this often without ever telling anything cannot run here.
 const FAILED_STARTS_MAX = 4;

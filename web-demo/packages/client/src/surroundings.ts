@@ -31,15 +31,23 @@ export function watchWakeUps(wake: (networkChanged: boolean) => void): Unsubscri
   const onNetwork = (): void => {
     wake(true);
   };
+  // Chromium also fires `change` whenever it has measured the network anew.
+  let network = networkName();
+  const onConnection = (): void => {
+    const now = networkName();
+    if (now === network) return;
+    network = now;
+    wake(true);
+  };
   const { connection } = navigator as { connection?: EventTarget };
   document.addEventListener('visibilitychange', onVisible);
   window.addEventListener('pageshow', onShow);
   window.addEventListener('online', onNetwork);
-  connection?.addEventListener('change', onNetwork);
+  connection?.addEventListener('change', onConnection);
   return () => {
     document.removeEventListener('visibilitychange', onVisible);
     window.removeEventListener('pageshow', onShow);
     window.removeEventListener('online', onNetwork);
-    connection?.removeEventListener('change', onNetwork);
+    connection?.removeEventListener('change', onConnection);
   };
 }

@@ -323,6 +323,28 @@ describe('listening', () => {
     expect(harness.played.slice(-4)).toMatchObject([1, { id: 5 }, 2, 3]);
   });
 
+  test('asking for what is heard already changes nothing', async () => {
+    const { harness, relay } = await listen();
+    harness.core.handle({ type: 'listen', station: 'demo' });
+    relay.reply('listen', { station: station('demo'), track: track(4) });
+    await harness.time.advance(0);
+    relay.audio(4, 1);
+    expect(harness.played.slice(-2)).toMatchObject([{ id: 4 }, 1]);
+    expect(harness.played.filter((played) => typeof played === 'object' && played)).toHaveLength(1);
+  });
+
+  test('the same track on another connection begins anew', async () => {
+    const { harness, relay } = await listen();
+    relay.audio(4, 500);
+    relay.breakOff();
+    await harness.time.advance(300);
+    await harness.welcome();
+    harness.relay.reply('listen', { station: station('demo'), track: track(4) });
+    await harness.time.advance(0);
+    harness.relay.audio(4, 1);
+    expect(harness.played.slice(-2)).toMatchObject([{ id: 4 }, 1]);
+  });
+
   test('another station is silent until its track flows', async () => {
     const { harness, relay } = await listen();
     harness.core.handle({ type: 'listen', station: 'other' });

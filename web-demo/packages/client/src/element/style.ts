@@ -9,6 +9,8 @@ export const STYLE = `
   --_line: var(--skywave-line, rgb(29 32 51 / 0.14));
   --_accent: var(--skywave-accent, #c2410c);
   --_on-accent: var(--skywave-on-accent, #fff);
+  --_live: #16a34a;
+  --_warn: #b45309;
   --_radius: var(--skywave-radius, 1rem);
   display: block;
   container-type: inline-size;
@@ -25,6 +27,8 @@ export const STYLE = `
     --_line: var(--skywave-line, rgb(243 239 233 / 0.16));
     --_accent: var(--skywave-accent, #ffb26b);
     --_on-accent: var(--skywave-on-accent, #221405);
+    --_live: #4ade80;
+    --_warn: #fbbf24;
   }
 }
 .player {
@@ -92,9 +96,9 @@ button:focus-visible, input:focus-visible {
   border-radius: 50%;
   background: var(--_soft);
 }
-.playing .indicator, .live .indicator { background: #16a34a; }
+.playing .indicator, .live .indicator { background: var(--_live); }
 .playing .indicator { animation: breathe 2.4s ease-in-out infinite; }
-.warning .indicator { background: #d97706; }
+.warning .indicator { background: var(--_warn); }
 .volume { display: flex; align-items: center; gap: 0.4rem; }
 .mute { inline-size: 2.5rem; block-size: 2.5rem; color: var(--_soft); }
 .mute:hover { color: var(--_color); }

@@ -21,7 +21,7 @@ const EARLY_MAX = 50;
 export interface AudioSink {
   /** One datagram of the current track; the sink keeps the bytes. */
   datagram(bytes: Uint8Array<ArrayBuffer>): void;
-  /** Datagrams of another track follow, or none. */
+  /** A stream begins, which may be of the track before on another media time; or none. */
   track(track: Track | null): void;
 }
 
@@ -111,9 +111,10 @@ export class ListeningState {
   }
 
   #play(track: Track | undefined, now: number): void {
+    const goesOn = track !== undefined && track.id === this.track?.id;
     this.track = track;
     this.#heardAt = now;
-    this.#sink.track(track ?? null);
+    if (!goesOn) this.#sink.track(track ?? null);
     const early = this.#early.splice(0);
     if (!track) return;
     for (const { track: id, bytes } of early) {

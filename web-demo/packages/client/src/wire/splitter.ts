@@ -6,6 +6,7 @@ export const FRAME_BYTES_MAX = 65_536;
 
 /** The peer announced a frame above {@link FRAME_BYTES_MAX}; the stream is of no more use. */
 export class FrameTooLarge extends Error {
+  /** Tells it from other errors. */
   override readonly name = 'FrameTooLarge';
 }
 

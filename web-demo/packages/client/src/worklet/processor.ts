@@ -110,7 +110,7 @@ class ReceiverProcessor extends AudioWorkletProcessor {
       this.#sourceClock.observe(bytes);
     } else if (message.type === 'clock') this.#serverOffsetMs = message.offsetMs;
     else {
-      this.#receiver.setTrack(message.track?.id ?? 0);
+      this.#receiver.begin(message.track?.id ?? 0);
       this.#sourceClock.reset();
     }
   }

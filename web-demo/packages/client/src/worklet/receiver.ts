@@ -14,6 +14,7 @@ interface Exports {
   readonly skywave_process: (player: number, frames: number, nowUs: number) => number;
   readonly skywave_left: (player: number) => number;
   readonly skywave_right: (player: number) => number;
+  readonly skywave_restart: (player: number) => void;
   readonly skywave_set_track: (player: number, track: number) => void;
   readonly skywave_position: (player: number) => number;
   readonly skywave_state: (player: number) => number;
@@ -80,11 +81,14 @@ export class Receiver {
   }
 
   /**
-   * Only datagrams of this track are played from now on. A track other than the one before
-   * begins anew; what was learnt about the network is kept.
+   * Begins another stream: only datagrams of this track are played from now on. What was
+   * learnt about the network is kept.
    */
-  setTrack(track: number): void {
+  begin(track: number): void {
     this.#wasm.skywave_set_track(this.#player, track);
+    // A relay that restarted gives the same number to another stream, whose packets would
+    // pass for late ones of the former.
+    this.#wasm.skywave_restart(this.#player);
   }
 
   /** Counts and measurements. */
