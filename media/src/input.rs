@@ -133,7 +133,10 @@ impl Input {
 
     /// Reads from a pipe, a socket or anything else that cannot seek. `extension` ("mp3")
     /// helps to find the format and may be left out.
-    pub fn from_reader(reader: Box<dyn Read + Send>, extension: Option<&str>) -> Result<Self, Error> {
+    pub fn from_reader(
+        reader: Box<dyn Read + Send>,
+        extension: Option<&str>,
+    ) -> Result<Self, Error> {
         Self::begin(Source::pipe(reader)?, extension)
     }
 

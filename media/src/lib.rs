@@ -15,7 +15,7 @@
 //! - `native` (default): libopus, input decoding, resampling of inputs.
 //! - `ropus`: the pure-Rust Opus decoder. Without `native` it is what the receiver uses, and
 //!   the crate builds for `wasm32-unknown-unknown`.
-//! - `testing`: [`testing`], a seeded link model in virtual time.
+//! - `testing`: the module of that name, a seeded link model in virtual time.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

@@ -4,4 +4,4 @@ mod level;
 mod tone;
 
 pub use level::{Level, Meter, deinterleave};
-pub use tone::{Gap, ToneFit, find_gaps, tone_report, tone_snr, ToneReport};
+pub use tone::{Gap, ToneFit, ToneReport, find_gaps, tone_report, tone_snr};

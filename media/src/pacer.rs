@@ -97,7 +97,10 @@ mod tests {
         assert_eq!(pacer.due(ms(1000), 500 + 960), ms(1015));
         assert!(!pacer.is_due(ms(1014), 500 + 960) && pacer.is_due(ms(1015), 500 + 960));
         let day = 24 * 3600 * 48_000;
-        assert_eq!(pacer.due(ms(1000), 500 + day), ms(1000 + 24 * 3_600_000 - 5));
+        assert_eq!(
+            pacer.due(ms(1000), 500 + day),
+            ms(1000 + 24 * 3_600_000 - 5)
+        );
     }
 
     #[test]

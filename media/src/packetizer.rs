@@ -129,7 +129,9 @@ mod tests {
         let mut packets = Vec::new();
         for &chunk in chunks {
             let samples = vec![0.1; chunk];
-            packetizer.push(&samples, |packet| packets.push(packet)).unwrap();
+            packetizer
+                .push(&samples, |packet| packets.push(packet))
+                .unwrap();
         }
         packets
     }
@@ -152,7 +154,10 @@ mod tests {
     #[test]
     fn a_click_sounds_at_the_position_told_for_it() {
         for frame in Frame::ALL {
-            let config = Config { frame, ..Config::default() };
+            let config = Config {
+                frame,
+                ..Config::default()
+            };
             let mut packetizer = Packetizer::new(config, 0, 0).unwrap();
             let mut packets = Vec::new();
             let mut emit = |packet| packets.push(packet);
@@ -161,7 +166,8 @@ mod tests {
             packetizer.push(&[0.9; 6], &mut emit).unwrap();
             packetizer.flush(&mut emit).unwrap();
             let sound = decode(&packets);
-            let loudest = (0..sound.len()).max_by(|&a, &b| sound[a].abs().total_cmp(&sound[b].abs()));
+            let loudest =
+                (0..sound.len()).max_by(|&a, &b| sound[a].abs().total_cmp(&sound[b].abs()));
             let at = loudest.unwrap() as u64 / 2;
             assert!(at.abs_diff(position + 1) <= 2, "{frame:?}: {at} {position}");
         }

@@ -272,7 +272,9 @@ impl Receiver {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let mut stats = self.counts;
-        let end = self.stream.map(|s| s.newest.timestamp + u64::from(s.newest.samples));
+        let end = self
+            .stream
+            .map(|s| s.newest.timestamp + u64::from(s.newest.samples));
         let buffered = match (end, self.position()) {
             (Some(end), Some(position)) => end.saturating_sub(position),
             (Some(end), None) => self.oldest_stored().map_or(0, |at| end.saturating_sub(at)),
@@ -283,9 +285,10 @@ impl Receiver {
         stats.delay_ms = self.speed.delay_ms().unwrap_or(0.0);
         stats.speed_ppm = (self.speed.factor() - 1.0) * 1e6;
         stats.arrival = Percentiles::of(|share| self.delay.percentile_ms(share));
-        stats.play = self.play_delay.percentile(0.5).map(|_| {
-            Percentiles::of(|share| self.play_delay.percentile(share).unwrap_or(0.0))
-        });
+        stats.play = self
+            .play_delay
+            .percentile(0.5)
+            .map(|_| Percentiles::of(|share| self.play_delay.percentile(share).unwrap_or(0.0)));
         stats
     }
 
@@ -305,7 +308,9 @@ impl Receiver {
 
     fn oldest_stored(&self) -> Option<u64> {
         let stream = self.stream?;
-        let slot = self.slots.first_stored(stream.next_sequence, stream.newest.sequence)?;
+        let slot = self
+            .slots
+            .first_stored(stream.next_sequence, stream.newest.sequence)?;
         Some(slot.timestamp)
     }
 }

@@ -97,7 +97,11 @@ fn many(rest: &[u8], frame_samples: u32) -> Result<u8, Error> {
     if frames == 0 || u32::from(frames) * frame_samples > SAMPLES_MAX {
         return Err(Error::Duration(frames, frame_samples));
     }
-    let padding = if head & 0x40 == 0 { 0 } else { padding(&mut rest)? };
+    let padding = if head & 0x40 == 0 {
+        0
+    } else {
+        padding(&mut rest)?
+    };
     let mut left = rest.len().checked_sub(padding).ok_or(Error::Lengths)?;
     if head & 0x80 == 0 {
         let count = usize::from(frames);

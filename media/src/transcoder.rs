@@ -50,7 +50,9 @@ impl Rendition {
     /// The rendition of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|rendition| rendition.name() == name)
+        Self::ALL
+            .into_iter()
+            .find(|rendition| rendition.name() == name)
     }
 
     /// How it is encoded: in 20 ms frames, at a complexity that costs half of the best.
@@ -174,7 +176,11 @@ impl Transcoder {
             _ => self.begin(next.timestamp),
         }
         let samples = next.samples as usize;
-        if self.decoder.decode(&next.payload, &mut self.scratch).is_err() {
+        if self
+            .decoder
+            .decode(&next.payload, &mut self.scratch)
+            .is_err()
+        {
             self.stats.rejected += 1;
             self.stats.concealed_samples += u64::from(next.samples);
             self.decoder.conceal(&mut self.scratch[..samples * 2]);
@@ -205,7 +211,11 @@ impl Transcoder {
     }
 
     /// Adds `samples` of scratch to the frame; encodes each frame that gets full.
-    fn encode(&mut self, samples: usize, emit: &mut impl FnMut(EncodedPacket)) -> Result<(), Error> {
+    fn encode(
+        &mut self,
+        samples: usize,
+        emit: &mut impl FnMut(EncodedPacket),
+    ) -> Result<(), Error> {
         let channels = self.encoder.config().channels;
         let frame_samples = self.encoder.config().frame.samples();
         for pair in self.scratch[..samples * 2].chunks_exact(2) {

@@ -117,8 +117,7 @@ mod tests {
 
     #[test]
     fn a_finished_file_tells_its_lengths() {
-        let mut writer =
-            Writer::new(Cursor::new(Vec::new()), 2, 48_000, Format::Int16).unwrap();
+        let mut writer = Writer::new(Cursor::new(Vec::new()), 2, 48_000, Format::Int16).unwrap();
         writer.write(&[0.0, 1.0, -1.0, 2.0]).unwrap();
         let bytes = writer.finish().unwrap().into_inner();
         assert_eq!(bytes.len(), HEADER_BYTES as usize + 8);

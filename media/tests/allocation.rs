@@ -1,15 +1,15 @@
 //! Playing does not allocate once it is under way.
 #![cfg(feature = "native")]
 // A counting allocator has to implement an unsafe trait; it only counts and passes on.
-#![allow(unsafe_code, missing_docs)]
+#![allow(unsafe_code, missing_docs, clippy::unwrap_used)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::time::Duration;
 
-use media::decoder::Decoder;
-use media::packetizer::Packetizer;
-use media::receiver::{Config, Receiver};
+use skywave_media::decoder::Decoder;
+use skywave_media::packetizer::Packetizer;
+use skywave_media::receiver::{Config, Receiver};
 
 struct Counting;
 
@@ -37,8 +37,12 @@ static ALLOCATOR: Counting = Counting;
 fn allocations(decoder: Decoder) -> usize {
     let mut packetizer = Packetizer::new(Default::default(), 0, 0).unwrap();
     let mut packets = Vec::new();
-    let samples: Vec<f32> = (0..96_000 * 30).map(|n| (n as f32 * 0.03).sin() / 2.0).collect();
-    packetizer.push(&samples, |packet| packets.push(packet)).unwrap();
+    let samples: Vec<f32> = (0..96_000 * 30)
+        .map(|n| (n as f32 * 0.03).sin() / 2.0)
+        .collect();
+    packetizer
+        .push(&samples, |packet| packets.push(packet))
+        .unwrap();
     let mut receiver = Receiver::with_decoder(Config::default(), decoder);
     let mut out = [0.0; 256];
     let mut sent = 0;
@@ -51,7 +55,9 @@ fn allocations(decoder: Decoder) -> usize {
         while sent < packets.len() && Duration::from_millis(sent as u64 * 20) <= now {
             let outage = (25 * 50..26 * 50).contains(&sent);
             if sent % 13 != 0 && !outage {
-                receiver.handle_packet(now, &packets[sent].as_packet(Some(0))).unwrap();
+                receiver
+                    .handle_packet(now, &packets[sent].as_packet(Some(0)))
+                    .unwrap();
             }
             sent += 1;
         }

@@ -142,7 +142,9 @@ pub extern "C" fn skywave_restart(player: u32) {
 #[unsafe(no_mangle)]
 pub extern "C" fn skywave_set_clock_offset(player: u32, offset_us: f64) {
     let offset = offset_us.is_finite().then_some(offset_us as i64);
-    with(player, (), |player| player.receiver().set_clock_offset(offset));
+    with(player, (), |player| {
+        player.receiver().set_clock_offset(offset);
+    });
 }
 
 /// Media time (samples at 48 kHz) of the next sample; -1 in silence.
@@ -154,7 +156,9 @@ pub extern "C" fn skywave_position(player: u32) -> f64 {
 /// 0 buffering, 1 playing, 2 interrupted.
 #[unsafe(no_mangle)]
 pub extern "C" fn skywave_state(player: u32) -> u32 {
-    with(player, 0, |player| state_code(player.receiver().state()) as u32)
+    with(player, 0, |player| {
+        state_code(player.receiver().state()) as u32
+    })
 }
 
 /// Brings the block of statistics up to date and answers its address.
@@ -195,6 +199,8 @@ mod tests {
         assert_eq!(skywave_create(48_000.0), 0);
         skywave_destroy(players[9]);
         assert_eq!(skywave_create(48_000.0), players[9]);
-        players.into_iter().for_each(skywave_destroy);
+        for player in players {
+            skywave_destroy(player);
+        }
     }
 }

@@ -6,7 +6,7 @@ use media::receiver::{Arrival, Config, Receiver, State, Stats};
 use wire::audio::{DATAGRAM_BYTES_MAX, Datagram};
 
 /// Sample frames one call of [`Player::process`] can make: more than any quantum.
-pub const FRAMES_MAX: usize = 4096;
+pub(crate) const FRAMES_MAX: usize = 4096;
 
 /// Values in the block of statistics; see the README for their order.
 pub const STATS_LEN: usize = 24;
@@ -95,7 +95,7 @@ impl Player {
         }
     }
 
-    /// Makes `frames` (at most [`FRAMES_MAX`]) sample frames; answers how many it made.
+    /// Makes `frames` (at most 4,096) sample frames; answers how many it made.
     pub fn process(&mut self, frames: usize, now: Duration) -> usize {
         let frames = frames.min(FRAMES_MAX);
         let sound = &mut self.interleaved[..frames * 2];
@@ -134,12 +134,14 @@ impl Player {
     /// Media time of the next sample, or -1.
     #[must_use]
     pub fn position(&self) -> f64 {
-        self.receiver.position().map_or(-1.0, |position| position as f64)
+        self.receiver
+            .position()
+            .map_or(-1.0, |position| position as f64)
     }
 }
 
 /// 0 buffering, 1 playing, 2 interrupted.
-pub fn state_code(state: State) -> f64 {
+pub(crate) fn state_code(state: State) -> f64 {
     match state {
         State::Buffering => 0.0,
         State::Playing => 1.0,
@@ -148,7 +150,9 @@ pub fn state_code(state: State) -> f64 {
 }
 
 fn block(stats: &Stats) -> [f64; STATS_LEN] {
-    let play = stats.play.map_or([-1.0; 3], |play| [play.p50, play.p95, play.p99]);
+    let play = stats
+        .play
+        .map_or([-1.0; 3], |play| [play.p50, play.p95, play.p99]);
     [
         0.0,
         0.0,

@@ -22,14 +22,23 @@ fn check(mut decoder: Decoder) {
         decoder.reset();
         let mut sound = Vec::new();
         let mut out = vec![0.0; 5760 * 2];
-        for packet in tone_packets(Config { channels, ..Config::default() }, 1) {
+        for packet in tone_packets(
+            Config {
+                channels,
+                ..Config::default()
+            },
+            1,
+        ) {
             let samples = decoder.decode(&packet, &mut out).unwrap();
             sound.extend_from_slice(&out[..samples * 2]);
         }
         for side in 0..2 {
             let heard = deinterleave(&sound, 2, side);
             let fit = tone_snr(&heard[9_600..], 48_000.0, 440.0);
-            assert!(fit.snr_db > 35.0 && (fit.amplitude - 0.5).abs() < 0.01, "{fit:?}");
+            assert!(
+                fit.snr_db > 35.0 && (fit.amplitude - 0.5).abs() < 0.01,
+                "{fit:?}"
+            );
         }
     }
     // Concealment goes on where the tone stopped, then fades.
@@ -41,7 +50,10 @@ fn check(mut decoder: Decoder) {
         decoder.conceal(&mut out);
     }
     assert!(out.iter().all(|value| value.abs() < 0.1));
-    assert!(matches!(decoder.decode(&[], &mut out), Err(Error::Malformed(_))));
+    assert!(matches!(
+        decoder.decode(&[], &mut out),
+        Err(Error::Malformed(_))
+    ));
     let room = decoder.decode(&[3 << 3, 0], &mut out);
     assert_eq!(room, Err(Error::NoRoom(2880)));
 }

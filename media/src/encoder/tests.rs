@@ -33,10 +33,25 @@ fn check(config: Config, snr_min: f64) {
 #[test]
 fn every_frame_size_carries_a_tone() {
     for frame in Frame::ALL {
-        let config = Config { frame, ..Config::default() };
+        let config = Config {
+            frame,
+            ..Config::default()
+        };
         check(config, 30.0);
-        check(Config { channels: Channels::Mono, ..config }, 30.0);
-        check(Config { application: Application::LowDelay, ..config }, 30.0);
+        check(
+            Config {
+                channels: Channels::Mono,
+                ..config
+            },
+            30.0,
+        );
+        check(
+            Config {
+                application: Application::LowDelay,
+                ..config
+            },
+            30.0,
+        );
     }
 }
 
@@ -56,7 +71,11 @@ fn constant_rate_packets_are_all_alike() {
 fn the_largest_bitrates_fit_a_datagram() {
     for frame in Frame::ALL {
         let bitrate = Config::bitrate_max(frame);
-        let config = Config { bitrate, frame, ..Config::default() };
+        let config = Config {
+            bitrate,
+            frame,
+            ..Config::default()
+        };
         let mut encoder = Encoder::new(config).unwrap();
         let mut noise = 1u32;
         for _ in 0..50 {
@@ -68,7 +87,10 @@ fn the_largest_bitrates_fit_a_datagram() {
                 .collect();
             assert!(encoder.encode(&samples).unwrap().len() <= PAYLOAD_BYTES_MAX);
         }
-        let above = Config { bitrate: bitrate + 1, ..config };
+        let above = Config {
+            bitrate: bitrate + 1,
+            ..config
+        };
         assert!(Encoder::new(above).is_err(), "{above:?}");
     }
 }
@@ -92,7 +114,10 @@ fn wrong_samples_are_errors_or_silence() {
     let mut encoder = Encoder::new(Config::default()).unwrap();
     assert_eq!(
         encoder.encode(&[0.0; 7]),
-        Err(EncodeError::Length { given: 7, needed: 1920 })
+        Err(EncodeError::Length {
+            given: 7,
+            needed: 1920
+        })
     );
     let packet = encoder.encode(&[f32::NAN; 1920]).unwrap().to_vec();
     let mut out = [0.0; 1920];

@@ -37,7 +37,6 @@ impl Downmix {
         Self { weights }.normalized()
     }
 
-
     /// Channels it mixes.
     pub(super) fn inputs(&self) -> usize {
         self.weights.len()
@@ -113,14 +112,20 @@ mod tests {
         // Left, right, centre, low, rear left, rear right.
         let heard: Vec<f32> = (0..6).map(left).collect();
         let known = [1.0, 0.0, MINUS_3_DB, 0.0, MINUS_3_DB, 0.0];
-        assert!(heard.iter().zip(known).all(|(a, b)| (a - b).abs() < 1e-6), "{heard:?}");
+        assert!(
+            heard.iter().zip(known).all(|(a, b)| (a - b).abs() < 1e-6),
+            "{heard:?}"
+        );
         let full = downmix.mix(&[1.0; 6], Channels::Stereo);
         assert!(full.iter().all(|sample| (sample - 1.0).abs() < 1e-6));
     }
 
     #[test]
     fn mono_and_stereo_change_into_each_other() {
-        assert_eq!(Downmix::of_count(1).mix(&[0.5], Channels::Stereo), [0.5, 0.5]);
+        assert_eq!(
+            Downmix::of_count(1).mix(&[0.5], Channels::Stereo),
+            [0.5, 0.5]
+        );
         assert_eq!(Downmix::of_count(2).mix(&[0.5, 0.1], Channels::Mono), [0.3]);
         assert_eq!(Downmix::of_count(1).natural_channels(), Channels::Mono);
     }

@@ -46,7 +46,9 @@ impl Resample {
         Ok(Self {
             rate,
             channels,
-            skip: resampler.as_ref().map_or(0, |resampler| resampler.output_delay()),
+            skip: resampler
+                .as_ref()
+                .map_or(0, |resampler| resampler.output_delay()),
             resampler,
             waiting: Vec::new(),
             out: Vec::new(),
@@ -148,8 +150,7 @@ fn run(
     out.resize(room * channels, 0.0);
     let from = InterleavedSlice::new(input, channels, input.len() / channels);
     let from = from.map_err(|error| damaged(&error))?;
-    let mut to =
-        InterleavedSlice::new_mut(out, channels, room).map_err(|error| damaged(&error))?;
+    let mut to = InterleavedSlice::new_mut(out, channels, room).map_err(|error| damaged(&error))?;
     let indexing = partial.map(|frames| Indexing::new().partial_len(frames));
     let (_, frames) = resampler
         .process_into_buffer(&from, &mut to, indexing.as_ref())
@@ -168,9 +169,14 @@ mod tests {
 
     #[test]
     fn every_rate_keeps_length_start_and_tone() {
-        for rate in [8_000, 11_025, 22_050, 32_000, 44_100, 44_101, 48_000, 96_000, 192_000] {
+        for rate in [
+            8_000, 11_025, 22_050, 32_000, 44_100, 44_101, 48_000, 96_000, 192_000,
+        ] {
             let samples: Vec<f32> = (0..rate)
-                .map(|n| (f64::from(n) * 440.0 / f64::from(rate) * std::f64::consts::TAU).sin() as f32 / 2.0)
+                .map(|n| {
+                    (f64::from(n) * 440.0 / f64::from(rate) * std::f64::consts::TAU).sin() as f32
+                        / 2.0
+                })
                 .collect();
             let mut resample = Resample::new(rate, 1).unwrap();
             let mut out = Vec::new();

@@ -42,7 +42,12 @@ impl Stock {
         }
         let stream = MediaSourceStream::new(Box::new(source), Default::default());
         let format = symphonia::default::get_probe()
-            .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
+            .probe(
+                &hint,
+                stream,
+                FormatOptions::default(),
+                MetadataOptions::default(),
+            )
             .map_err(|error| match error {
                 _ if cannot_seek => Error::NeedsSeeking,
                 Symphonia::IoError(error) if error.kind() != ErrorKind::UnexpectedEof => {
@@ -184,7 +189,9 @@ impl fmt::Debug for Stock {
 }
 
 fn open_track(format: &dyn FormatReader) -> Result<(Box<dyn AudioDecoder>, u32), Error> {
-    let track = format.default_track(TrackType::Audio).ok_or(Error::NotAudio)?;
+    let track = format
+        .default_track(TrackType::Audio)
+        .ok_or(Error::NotAudio)?;
     let Some(CodecParameters::Audio(parameters)) = &track.codec_params else {
         return Err(Error::NotAudio);
     };
@@ -209,7 +216,11 @@ fn read_tags(revision: &MetadataRevision, tags: &mut Tags) {
 /// Float files may hold anything; what is no number is silence.
 fn finite(mut samples: Vec<f32>) -> Vec<f32> {
     for sample in &mut samples {
-        *sample = if sample.is_finite() { sample.clamp(-4.0, 4.0) } else { 0.0 };
+        *sample = if sample.is_finite() {
+            sample.clamp(-4.0, 4.0)
+        } else {
+            0.0
+        };
     }
     samples
 }

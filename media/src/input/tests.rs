@@ -6,7 +6,9 @@ use std::io::Cursor;
 use std::path::PathBuf;
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
 }
 
 struct Heard {
@@ -69,7 +71,11 @@ fn check(name: &str, snr_min: f64, seconds: f64, channels: Channels) -> Heard {
     for heard in [&file, &piped] {
         assert_eq!(heard.channels, channels, "{name}");
         assert!(heard.error.is_none() && heard.corrupt == 0, "{name}");
-        assert!((heard.seconds() - seconds).abs() < 0.06, "{name}: {}", heard.seconds());
+        assert!(
+            (heard.seconds() - seconds).abs() < 0.06,
+            "{name}: {}",
+            heard.seconds()
+        );
         heard.assert_tone(name, snr_min);
     }
     assert_eq!(file.sound.len(), piped.sound.len(), "{name}");
@@ -133,22 +139,48 @@ fn an_index_at_the_end_needs_a_file() {
 #[test]
 fn what_is_no_audio_is_said_so() {
     let text = b"This is a letter, not a song. ".repeat(1000);
-    for bytes in [Vec::new(), vec![0; 100_000], text, b"OggS".to_vec(), b"RIFF".to_vec()] {
+    for bytes in [
+        Vec::new(),
+        vec![0; 100_000],
+        text,
+        b"OggS".to_vec(),
+        b"RIFF".to_vec(),
+    ] {
         let length = bytes.len();
-        assert!(matches!(pipe(bytes), Err(Error::NotAudio)), "{length} bytes");
+        assert!(
+            matches!(pipe(bytes), Err(Error::NotAudio)),
+            "{length} bytes"
+        );
     }
-    assert!(matches!(Input::open(&fixture("README.md")), Err(Error::NotAudio)));
-    assert!(matches!(Input::open(&fixture("missing.mp3")), Err(Error::Read(_))));
+    assert!(matches!(
+        Input::open(&fixture("README.md")),
+        Err(Error::NotAudio)
+    ));
+    assert!(matches!(
+        Input::open(&fixture("missing.mp3")),
+        Err(Error::Read(_))
+    ));
 }
 
 #[test]
 fn cut_short_files_play_what_is_there() {
-    for name in ["tone.mp3", "tone.aac", "tone.flac", "tone.ogg", "tone.opus", "alac.m4a"] {
+    for name in [
+        "tone.mp3",
+        "tone.aac",
+        "tone.flac",
+        "tone.ogg",
+        "tone.opus",
+        "alac.m4a",
+    ] {
         let mut bytes = std::fs::read(fixture(name)).unwrap();
         bytes.truncate(bytes.len() * 9 / 10);
         let heard = hear(pipe(bytes).unwrap_or_else(|error| panic!("{name}: {error}")));
         assert!(heard.error.is_none(), "{name}: {:?}", heard.error);
-        assert!(heard.seconds() > 0.05 && heard.seconds() < 0.5, "{name}: {}", heard.seconds());
+        assert!(
+            heard.seconds() > 0.05 && heard.seconds() < 0.5,
+            "{name}: {}",
+            heard.seconds()
+        );
     }
 }
 
@@ -170,9 +202,16 @@ fn damage_is_silence_or_passed_over_but_not_the_end() {
 #[test]
 fn any_damage_anywhere_never_panics() {
     use crate::testing::Rng;
-    for (seed, name) in ["tone.mp3", "tone.aac", "tone.m4a", "alac.m4a", "tone.ogg", "tone.opus"]
-        .into_iter()
-        .enumerate()
+    for (seed, name) in [
+        "tone.mp3",
+        "tone.aac",
+        "tone.m4a",
+        "alac.m4a",
+        "tone.ogg",
+        "tone.opus",
+    ]
+    .into_iter()
+    .enumerate()
     {
         let mut rng = Rng::new(seed as u64);
         let good = std::fs::read(fixture(name)).unwrap();
@@ -184,7 +223,10 @@ fn any_damage_anywhere_never_panics() {
             }
             if let Ok(input) = pipe(bytes) {
                 let heard = hear(input);
-                assert!(heard.sound.iter().all(|value| value.is_finite()), "{name} seed {seed}");
+                assert!(
+                    heard.sound.iter().all(|value| value.is_finite()),
+                    "{name} seed {seed}"
+                );
             }
         }
     }
@@ -239,19 +281,35 @@ fn wav_of_every_rate_width_and_channel_count() {
         (44_100, 2, 8, 35.0),
         (48_000, 3, 16, 80.0),
     ] {
-        let bytes = wav(rate, channels, bits, &tone(rate, usize::from(channels), 0.5));
+        let bytes = wav(
+            rate,
+            channels,
+            bits,
+            &tone(rate, usize::from(channels), 0.5),
+        );
         let heard = hear(pipe(bytes).unwrap());
         let name = format!("{rate} Hz, {channels} channels, {bits} bits");
-        let expected = if channels == 1 { Channels::Mono } else { Channels::Stereo };
+        let expected = if channels == 1 {
+            Channels::Mono
+        } else {
+            Channels::Stereo
+        };
         assert_eq!(heard.channels, expected, "{name}");
-        assert!((heard.seconds() - 0.5).abs() < 1e-3, "{name}: {}", heard.seconds());
+        assert!(
+            (heard.seconds() - 0.5).abs() < 1e-3,
+            "{name}: {}",
+            heard.seconds()
+        );
         if channels != 6 && channels != 3 {
             heard.assert_tone(&name, snr_min);
         } else {
             // All channels alike; the low one is left out: the centre's share is counted.
             let left = deinterleave(&heard.sound, 2, 0);
             let fit = tone_snr(&left[3_600..20_000], 48_000.0, 440.0);
-            assert!(fit.snr_db > snr_min && fit.amplitude > 0.3, "{name}: {fit:?}");
+            assert!(
+                fit.snr_db > snr_min && fit.amplitude > 0.3,
+                "{name}: {fit:?}"
+            );
         }
     }
 }
@@ -286,7 +344,11 @@ fn chained_opus_honours_pre_skip_and_end() {
     }
     let heard = hear(pipe(bytes).unwrap());
     assert_eq!(heard.sound.len(), 2 * 96_000);
-    let titles: Vec<_> = heard.tags.iter().map(|(at, tags)| (*at, tags.title.clone())).collect();
+    let titles: Vec<_> = heard
+        .tags
+        .iter()
+        .map(|(at, tags)| (*at, tags.title.clone()))
+        .collect();
     let known = [(0, Some("Part 0".into())), (48_000, Some("Part 1".into()))];
     assert_eq!(titles, known);
     let left = deinterleave(&heard.sound, 2, 0);
@@ -318,6 +380,10 @@ fn a_reader_that_fails_is_an_error_not_an_end() {
     let length = wav(48_000, 2, 16, &tone(48_000, 2, 1.0)).len();
     let input = Input::from_reader(Box::new(Failing(length)), Some("wav")).unwrap();
     let heard = hear(input);
-    assert!(matches!(heard.error, Some(Error::Read(_))), "{:?}", heard.error);
+    assert!(
+        matches!(heard.error, Some(Error::Read(_))),
+        "{:?}",
+        heard.error
+    );
     assert!(heard.seconds() > 0.3);
 }

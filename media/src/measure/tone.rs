@@ -276,12 +276,19 @@ mod tests {
         assert_eq!(gaps.len(), 1, "{gaps:?}");
         assert!(gaps[0].start.abs_diff(20_000) < 20 && gaps[0].length.abs_diff(480) < 40);
         let report = tone_report(&samples, 48_000.0, 440.0);
-        assert!(report.worst_snr_db < 12.0 && report.worst_at == 19_200, "{report:?}");
+        assert!(
+            report.worst_snr_db < 12.0 && report.worst_at == 19_200,
+            "{report:?}"
+        );
         assert!(report.phase_jumps.is_empty(), "{report:?}");
 
         samples.drain(24_000..24_030);
         let report = tone_report(&samples, 48_000.0, 440.0);
         assert!(!report.phase_jumps.is_empty(), "{report:?}");
-        assert!(tone_report(&tone(440.0, 48_000), 48_000.0, 440.0).phase_jumps.is_empty());
+        assert!(
+            tone_report(&tone(440.0, 48_000), 48_000.0, 440.0)
+                .phase_jumps
+                .is_empty()
+        );
     }
 }

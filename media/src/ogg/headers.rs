@@ -108,12 +108,17 @@ impl Tags {
     #[must_use]
     pub fn first(&self, name: &str) -> Option<&str> {
         let found = |(key, _): &&(String, String)| key.eq_ignore_ascii_case(name);
-        self.comments.iter().find(found).map(|(_, value)| value.as_str())
+        self.comments
+            .iter()
+            .find(found)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Reads an `OpusTags` packet. Broken UTF-8 is replaced; what is cut short ends the list.
     pub fn parse(packet: &[u8]) -> Result<Self, HeaderError> {
-        let body = packet.strip_prefix(b"OpusTags").ok_or(HeaderError::NotOpus)?;
+        let body = packet
+            .strip_prefix(b"OpusTags")
+            .ok_or(HeaderError::NotOpus)?;
         let mut rest = &body[..body.len().min(TAGS_BYTES_MAX)];
         let mut tags = Self {
             vendor: text(&mut rest).ok_or(HeaderError::NotOpus)?,
@@ -123,7 +128,9 @@ impl Tags {
             return Ok(tags);
         };
         for _ in 0..count.min(TAGS_MAX) {
-            let Some(comment) = text(&mut rest) else { break };
+            let Some(comment) = text(&mut rest) else {
+                break;
+            };
             if let Some((name, value)) = comment.split_once('=') {
                 tags.comments.push((name.to_owned(), value.to_owned()));
             }

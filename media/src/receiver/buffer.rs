@@ -79,7 +79,8 @@ impl Receiver {
             if seen == Seen::Missed && !packet.copy {
                 self.counts.late += 1;
                 self.counts.lost = self.counts.lost.saturating_sub(1);
-                self.slots.settle(place.sequence, super::slots::Content::Played);
+                self.slots
+                    .settle(place.sequence, super::slots::Content::Played);
             }
             return Arrival::Late;
         }

@@ -150,7 +150,11 @@ mod tests {
             let late = if n % 50 == 49 { 80.0 } else { 0.0 };
             delay.observe(ms(n as f64 * 20.0 + late), n * 960, 960);
         }
-        assert!((80.0..90.0).contains(&delay.target_ms()), "{}", delay.target_ms());
+        assert!(
+            (80.0..90.0).contains(&delay.target_ms()),
+            "{}",
+            delay.target_ms()
+        );
     }
 
     #[test]

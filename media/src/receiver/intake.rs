@@ -111,7 +111,11 @@ mod tests {
         assert_eq!(judge(at(1100, 960_000 + 96_000)), Verdict::Fits);
         assert_eq!(judge(at(990, 960_000 - 9_600)), Verdict::Fits);
         assert_eq!(judge(at(1001, 959_000)), Verdict::Doubtful, "back in time");
-        assert_eq!(judge(at(1001, 5_000_000)), Verdict::Doubtful, "far ahead in time");
+        assert_eq!(
+            judge(at(1001, 5_000_000)),
+            Verdict::Doubtful,
+            "far ahead in time"
+        );
         assert_eq!(judge(at(1 << 40, 960_960)), Verdict::Doubtful);
         assert_eq!(judge(at(u64::MAX, 0)), Verdict::Absurd);
         assert_eq!(judge(at(1001, u64::MAX)), Verdict::Absurd);
@@ -122,9 +126,17 @@ mod tests {
         let mut intake = Intake::default();
         let newest = Some(at(1000, 96_000_000));
         assert_eq!(intake.judge(newest, at(5, 0), false), Verdict::Doubtful);
-        assert_eq!(intake.judge(newest, at(5, 0), false), Verdict::Doubtful, "the same again");
+        assert_eq!(
+            intake.judge(newest, at(5, 0), false),
+            Verdict::Doubtful,
+            "the same again"
+        );
         assert_eq!(intake.judge(newest, at(6, 960), false), Verdict::Doubtful);
-        assert_eq!(intake.judge(newest, at(4, 9), true), Verdict::Doubtful, "a copy");
+        assert_eq!(
+            intake.judge(newest, at(4, 9), true),
+            Verdict::Doubtful,
+            "a copy"
+        );
         assert_eq!(intake.judge(newest, at(8, 2880), false), Verdict::Restart);
     }
 }

@@ -198,7 +198,15 @@ mod tests {
             pcm.compact();
             seen.push(pcm.position());
         }
-        let known = [None, Some(5000), Some(5050), Some(5100), Some(5100), Some(5100), Some(5150)];
+        let known = [
+            None,
+            Some(5000),
+            Some(5050),
+            Some(5100),
+            Some(5100),
+            Some(5100),
+            Some(5150),
+        ];
         assert_eq!(seen[..7], known);
     }
 

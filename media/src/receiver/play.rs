@@ -73,11 +73,16 @@ impl Receiver {
 
     fn continue_stream(&mut self, now: Duration) {
         let stream = self.stream.expect("playing without a stream");
-        let next = self.slots.first_stored(stream.next_sequence, stream.newest.sequence);
+        let next = self
+            .slots
+            .first_stored(stream.next_sequence, stream.newest.sequence);
         let Some((sequence, timestamp)) = next.map(|slot| (slot.sequence, slot.timestamp)) else {
             return self.run_dry();
         };
-        let delay_ms = self.delay.slack_ms(now, stream.next_timestamp).unwrap_or(0.0);
+        let delay_ms = self
+            .delay
+            .slack_ms(now, stream.next_timestamp)
+            .unwrap_or(0.0);
         let limit_ms = self.delay.target_ms() + self.config.skip_above.as_secs_f64() * 1e3;
         if delay_ms > limit_ms && self.skip(now) {
             return;
@@ -165,7 +170,8 @@ impl Receiver {
         }
         let step = (stream.newest.samples as usize).min(DRY_STEP) / CONCEAL_STEP * CONCEAL_STEP;
         let step = step.max(CONCEAL_STEP);
-        self.voice.conceal(step, Source::Held(stream.next_timestamp));
+        self.voice
+            .conceal(step, Source::Held(stream.next_timestamp));
         self.counts.concealed_ms += ms(step as u64);
         self.dry += step;
     }

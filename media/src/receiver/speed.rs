@@ -48,7 +48,7 @@ impl Speed {
         let smooth = before + (delay_ms - before) * (seconds / SMOOTH_S).min(1.0);
         self.smooth_ms = Some(smooth);
         let error_ms = smooth - target_ms;
-        if error_ms < -TOO_LITTLE_MS || error_ms > TOO_MUCH_MS {
+        if !(-TOO_LITTLE_MS..=TOO_MUCH_MS).contains(&error_ms) {
             self.correcting = true;
         } else if error_ms.abs() < DONE_MS {
             self.correcting = false;

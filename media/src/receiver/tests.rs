@@ -23,8 +23,16 @@ fn secs(secs: u64) -> Duration {
 fn assert_clean(world: &World, from: usize) {
     let left = world.left();
     let report = tone_report(&left[from..], world.output_rate(), world.freq());
-    assert!(report.worst_snr_db > 30.0, "{}: {report:?}", world.describe());
-    assert!(report.phase_jumps.is_empty(), "{}: {report:?}", world.describe());
+    assert!(
+        report.worst_snr_db > 30.0,
+        "{}: {report:?}",
+        world.describe()
+    );
+    assert!(
+        report.phase_jumps.is_empty(),
+        "{}: {report:?}",
+        world.describe()
+    );
     assert!((report.amplitude - 0.5).abs() < 0.02, "{report:?}");
 }
 
@@ -46,7 +54,10 @@ fn a_clean_link_sounds_clean_and_near() {
 fn every_frame_size_and_quantum_plays_clean() {
     for frame in Frame::ALL {
         for quantum in [128, 480, 1024] {
-            let encoder = encoder::Config { frame, ..encoder::Config::default() };
+            let encoder = encoder::Config {
+                frame,
+                ..encoder::Config::default()
+            };
             let mut world = World::with(LinkConfig::default(), 2, Config::default(), encoder);
             world.quantum = quantum;
             world.run(secs(4));
@@ -65,13 +76,21 @@ fn mono_packets_sound_on_both_sides() {
     let mut world = World::with(LinkConfig::default(), 3, Config::default(), encoder);
     world.run(secs(3));
     assert_clean(&world, 12_000);
-    assert!(world.sound.chunks_exact(2).all(|frame| frame[0] == frame[1]));
+    assert!(
+        world
+            .sound
+            .chunks_exact(2)
+            .all(|frame| frame[0] == frame[1])
+    );
 }
 
 #[test]
 fn other_output_rates_play_at_pitch() {
     for output_rate in [44_100, 96_000, 16_000] {
-        let config = Config { output_rate, ..Config::default() };
+        let config = Config {
+            output_rate,
+            ..Config::default()
+        };
         let mut world = World::with(LinkConfig::default(), 4, config, Default::default());
         world.run(secs(4));
         assert_clean(&world, 24_000);
@@ -99,13 +118,19 @@ fn jitter_and_reordering_are_smoothed_without_loss() {
 
 #[test]
 fn a_lost_packet_is_concealed_for_its_length() {
-    let link = LinkConfig { loss: 0.03, ..LinkConfig::default() };
+    let link = LinkConfig {
+        loss: 0.03,
+        ..LinkConfig::default()
+    };
     let mut world = World::new(link, 6);
     world.run(secs(60));
     let stats = world.receiver.stats();
     assert_eq!(stats.lost, world.link.lost, "{stats:?}");
     let expected = world.link.lost as f64 * 20.0;
-    assert!((stats.concealed_ms - expected).abs() <= 20.0, "{stats:?} {expected}");
+    assert!(
+        (stats.concealed_ms - expected).abs() <= 20.0,
+        "{stats:?} {expected}"
+    );
     assert_eq!(stats.underruns, 0, "{stats:?}");
     // Concealing a steady tone leaves no hole.
     let gaps = find_gaps(&world.left()[12_000..], 48_000.0, world.freq(), 0.5);
@@ -119,8 +144,15 @@ fn clocks_300_ppm_apart_never_run_dry() {
         world.source_ppm = ppm;
         world.run(secs(600));
         let stats = world.receiver.stats();
-        assert_eq!((stats.underruns, stats.late, stats.lost), (0, 0, 0), "{stats:?}");
-        assert!(stats.concealed_ms == 0.0 && stats.skipped_ms == 0.0, "{stats:?}");
+        assert_eq!(
+            (stats.underruns, stats.late, stats.lost),
+            (0, 0, 0),
+            "{stats:?}"
+        );
+        assert!(
+            stats.concealed_ms == 0.0 && stats.skipped_ms == 0.0,
+            "{stats:?}"
+        );
         assert!((0.0..20.0).contains(&stats.delay_ms), "{ppm}: {stats:?}");
         assert_clean(&world, 12_000);
     }
@@ -215,14 +247,24 @@ fn tone_phase(samples: &[f32], freq: f64) -> f64 {
 
 #[test]
 fn copies_fill_the_gaps_of_lost_packets() {
-    let link = LinkConfig { loss: 0.05, ..LinkConfig::default() };
-    let config = Config { start_delay: ms(90), ..Config::default() };
+    let link = LinkConfig {
+        loss: 0.05,
+        ..LinkConfig::default()
+    };
+    let config = Config {
+        start_delay: ms(90),
+        ..Config::default()
+    };
     let mut world = World::with(link, 13, config, Default::default());
     world.copies = &[1, 3];
     world.run(secs(20));
     let stats = world.receiver.stats();
     assert!(stats.recovered > 20, "{stats:?}");
-    assert!(stats.lost * 5 < world.link.lost, "{stats:?} of {}", world.link.lost);
+    assert!(
+        stats.lost * 5 < world.link.lost,
+        "{stats:?} of {}",
+        world.link.lost
+    );
     assert_eq!(stats.duplicates, 0, "a copy is no duplicate");
 }
 
@@ -231,7 +273,9 @@ fn delays_from_the_source_are_measured_once_the_clock_is_known() {
     let mut world = World::new(LinkConfig::default(), 14);
     world.run(secs(2));
     assert_eq!(world.receiver.stats().play, None);
-    world.receiver.set_clock_offset(Some(World::CLOCK_OFFSET_US));
+    world
+        .receiver
+        .set_clock_offset(Some(World::CLOCK_OFFSET_US));
     world.run(secs(10));
     let play = world.receiver.stats().play.unwrap();
     // 10 ms on the link and the delay of play-out.

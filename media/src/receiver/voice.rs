@@ -95,7 +95,8 @@ impl Voice {
     pub(super) fn silence(&mut self, samples: usize) {
         self.gain = 0.0;
         self.scratch[..samples * 2].fill(0.0);
-        self.pcm.append(&self.scratch[..samples * 2], Source::Silence);
+        self.pcm
+            .append(&self.scratch[..samples * 2], Source::Silence);
     }
 
     /// The next sound is from elsewhere in the stream: it will be cross-faded with the
@@ -120,7 +121,8 @@ impl Voice {
             tame(sound);
             let gain = self.gain;
             self.scale(0..SPLICE, gain, 0.0);
-            self.pcm.append(&self.scratch[..SPLICE * 2], Source::Silence);
+            self.pcm
+                .append(&self.scratch[..SPLICE * 2], Source::Silence);
         }
         self.gain = 0.0;
         self.run = 0;
@@ -174,7 +176,11 @@ impl Voice {
 /// A corrupt packet can decode to anything, up to thousands of times full scale.
 fn tame(samples: &mut [f32]) {
     for sample in samples {
-        *sample = if sample.is_nan() { 0.0 } else { sample.clamp(-1.0, 1.0) };
+        *sample = if sample.is_nan() {
+            0.0
+        } else {
+            sample.clamp(-1.0, 1.0)
+        };
     }
 }
 

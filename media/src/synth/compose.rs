@@ -35,13 +35,35 @@ const FIRST: [&str; 16] = [
 ];
 
 const SECOND: [&str; 16] = [
-    "Harbour", "Lanterns", "Tide", "Window", "Orchard", "Signal", "Garden", "Rain", "Letters",
-    "Morning", "Staircase", "Horizon", "Meadow", "Station", "Fireflies", "Hours",
+    "Harbour",
+    "Lanterns",
+    "Tide",
+    "Window",
+    "Orchard",
+    "Signal",
+    "Garden",
+    "Rain",
+    "Letters",
+    "Morning",
+    "Staircase",
+    "Horizon",
+    "Meadow",
+    "Station",
+    "Fireflies",
+    "Hours",
 ];
 
 const ARTISTS: [&str; 10] = [
-    "The Kite Makers", "Low Orbit Choir", "Mirela Sund", "Paper Lighthouse", "Tobin & Vale",
-    "Nine Slow Rivers", "Aster Lane", "The Night Gardeners", "Ode to Weather", "Halden Grey",
+    "The Kite Makers",
+    "Low Orbit Choir",
+    "Mirela Sund",
+    "Paper Lighthouse",
+    "Tobin & Vale",
+    "Nine Slow Rivers",
+    "Aster Lane",
+    "The Night Gardeners",
+    "Ode to Weather",
+    "Halden Grey",
 ];
 
 /// A track's plan.
@@ -117,11 +139,21 @@ impl Composition {
             let freq = Self::freq(chord[0] - 12);
             begin(Note::new(Instrument::Bass, freq, step_s * long, 0.17, 0.0));
         }
-        if self.has(2, bar) && self.random.chance(if step % 2 == 0 { 0.85 } else { 0.6 }) {
+        if self.has(2, bar)
+            && self
+                .random
+                .chance(if step.is_multiple_of(2) { 0.85 } else { 0.6 })
+        {
             let tone = chord[self.walk[step as usize]] + 12;
             let volume = self.random.between(0.05, 0.1);
             let pan = self.random.between(-0.6, 0.6);
-            begin(Note::new(Instrument::Pluck, Self::freq(tone), 2.2, volume, pan));
+            begin(Note::new(
+                Instrument::Pluck,
+                Self::freq(tone),
+                2.2,
+                volume,
+                pan,
+            ));
         }
         if self.has_drums && self.has(3, bar) {
             self.begin_drums(step, begin);
@@ -134,7 +166,13 @@ impl Composition {
         for (tone, pan) in tones.into_iter().zip(pans) {
             let volume = self.random.between(0.036, 0.052);
             let seconds = step_s * STEPS as f32 + 1.4;
-            begin(Note::new(Instrument::Pad, Self::freq(tone), seconds, volume, pan));
+            begin(Note::new(
+                Instrument::Pad,
+                Self::freq(tone),
+                seconds,
+                volume,
+                pan,
+            ));
         }
     }
 

@@ -34,9 +34,9 @@ impl Echo {
             send = [pair[0].process(send[0]), pair[1].process(send[1])];
         }
         let back = [self.left.read(), self.right.read()];
-        for side in 0..2 {
+        for (dark, back) in self.dark.iter_mut().zip(back) {
             // A one-pole low-pass at about 2.4 kHz.
-            self.dark[side] += (back[side] - self.dark[side]) * 0.27;
+            *dark += (back - *dark) * 0.27;
         }
         self.left.write(send[0] + self.dark[1] * 0.42);
         self.right.write(send[1] + self.dark[0] * 0.42);

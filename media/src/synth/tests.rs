@@ -29,9 +29,15 @@ fn it_is_loud_enough_never_too_loud_and_stereo() {
         let mut meter = Meter::new();
         meter.add(&sound[96_000 * 15..]);
         let level = meter.take();
-        assert!((-30.0..-12.0).contains(&level.rms_dbfs), "seed {seed}: {level:?}");
+        assert!(
+            (-30.0..-12.0).contains(&level.rms_dbfs),
+            "seed {seed}: {level:?}"
+        );
         assert!(level.peak_dbfs < -3.0, "seed {seed}: {level:?}");
-        let side: f32 = sound.chunks_exact(2).map(|pair| (pair[0] - pair[1]).powi(2)).sum();
+        let side: f32 = sound
+            .chunks_exact(2)
+            .map(|pair| (pair[0] - pair[1]).powi(2))
+            .sum();
         let all: f32 = sound.iter().map(|value| value * value).sum();
         assert!(side / all > 0.02, "seed {seed}: the sides are alike");
     }
@@ -67,7 +73,11 @@ fn tracks_follow_each_other_with_new_titles_and_a_breath_between() {
     let end = tracks[1].position as usize * 2;
     let mut sound = vec![0.0; end + 9_600];
     synth.fill(&mut sound);
-    assert!(sound[end - 40_000..end].iter().all(|value| value.abs() < 1e-4));
+    assert!(
+        sound[end - 40_000..end]
+            .iter()
+            .all(|value| value.abs() < 1e-4)
+    );
 }
 
 #[test]

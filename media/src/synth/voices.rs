@@ -66,7 +66,11 @@ impl Note {
         pan: f32,
     ) -> Self {
         let rate = SAMPLE_RATE as f32;
-        let detune = if instrument == Instrument::Pad { 1.0018 } else { 1.0 };
+        let detune = if instrument == Instrument::Pad {
+            1.0018
+        } else {
+            1.0
+        };
         let angle = (pan + 1.0) * std::f32::consts::FRAC_PI_4;
         // The time in which a struck note falls to a third.
         let fall_s = match instrument {

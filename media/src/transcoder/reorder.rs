@@ -63,7 +63,11 @@ impl Reorder {
     pub(super) fn poll(&mut self) -> Option<Next> {
         let expected = self.expected?;
         let first = *self.waiting.first_key_value()?.0;
-        let held: u64 = self.waiting.values().map(|next| u64::from(next.samples)).sum();
+        let held: u64 = self
+            .waiting
+            .values()
+            .map(|next| u64::from(next.samples))
+            .sum();
         let over = self.waiting.len() >= WAITING_MAX || held >= WAITING_SAMPLES;
         if first != expected && !over {
             return None;

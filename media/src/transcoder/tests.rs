@@ -15,7 +15,9 @@ fn source(config: encoder::Config, seconds: usize) -> (Vec<EncodedPacket>, u64) 
         })
         .collect();
     let mut packets = Vec::new();
-    packetizer.push(&samples, |packet| packets.push(packet)).unwrap();
+    packetizer
+        .push(&samples, |packet| packets.push(packet))
+        .unwrap();
     (packets, begins)
 }
 
@@ -33,12 +35,20 @@ fn decode(packets: &[EncodedPacket]) -> Vec<f32> {
 #[test]
 fn renditions_carry_the_same_sound_at_the_same_media_time() {
     for frame in encoder::Frame::ALL {
-        let (packets, begins) = source(encoder::Config { frame, ..Default::default() }, 2);
+        let (packets, begins) = source(
+            encoder::Config {
+                frame,
+                ..Default::default()
+            },
+            2,
+        );
         for rendition in Rendition::ALL {
             let mut transcoder = Transcoder::new(rendition.encoder(), 7).unwrap();
             let mut out = Vec::new();
             for packet in &packets {
-                transcoder.handle_packet(&packet.as_packet(None), |packet| out.push(packet)).unwrap();
+                transcoder
+                    .handle_packet(&packet.as_packet(None), |packet| out.push(packet))
+                    .unwrap();
             }
             assert_eq!(out[0].sequence, 7);
             assert!(out.windows(2).all(|pair| {
@@ -63,7 +73,12 @@ fn renditions_carry_the_same_sound_at_the_same_media_time() {
 #[test]
 fn loss_is_concealed_and_reordering_is_put_right() {
     let (packets, _) = source(encoder::Config::default(), 20);
-    let config = LinkConfig { loss: 0.03, reorder: 0.05, duplicate: 0.05, ..LinkConfig::default() };
+    let config = LinkConfig {
+        loss: 0.03,
+        reorder: 0.05,
+        duplicate: 0.05,
+        ..LinkConfig::default()
+    };
     let mut link = Link::new(config, 21);
     for (n, packet) in packets.iter().enumerate() {
         link.send(Duration::from_millis(n as u64 * 20), packet.clone());
@@ -71,14 +86,28 @@ fn loss_is_concealed_and_reordering_is_put_right() {
     let mut transcoder = Transcoder::new(Rendition::High.encoder(), 0).unwrap();
     let mut out = Vec::new();
     while let Some((_, packet)) = link.receive(Duration::from_secs(60)) {
-        transcoder.handle_packet(&packet.as_packet(None), |packet| out.push(packet)).unwrap();
+        transcoder
+            .handle_packet(&packet.as_packet(None), |packet| out.push(packet))
+            .unwrap();
     }
     let stats = transcoder.stats();
     // What was lost at the very end is nobody's to conceal.
-    assert!(stats.lost.abs_diff(link.lost) <= 2, "{stats:?} of {}", link.lost);
+    assert!(
+        stats.lost.abs_diff(link.lost) <= 2,
+        "{stats:?} of {}",
+        link.lost
+    );
     assert_eq!(stats.concealed_samples, stats.lost * 960);
-    assert!(out.len() + 5 > packets.len(), "{} of {}", out.len(), packets.len());
-    assert!(out.windows(2).all(|pair| pair[1].timestamp == pair[0].timestamp + 960));
+    assert!(
+        out.len() + 5 > packets.len(),
+        "{} of {}",
+        out.len(),
+        packets.len()
+    );
+    assert!(
+        out.windows(2)
+            .all(|pair| pair[1].timestamp == pair[0].timestamp + 960)
+    );
     let gaps = find_gaps(&decode(&out)[4800..], 48_000.0, 440.0, 0.5);
     assert!(gaps.len() <= 1, "{gaps:?}");
 }
@@ -89,11 +118,19 @@ fn a_long_hole_is_jumped_over() {
     let mut transcoder = Transcoder::new(Rendition::Low.encoder(), 0).unwrap();
     let mut out = Vec::new();
     for packet in packets[..50].iter().chain(&packets[150..]) {
-        transcoder.handle_packet(&packet.as_packet(None), |packet| out.push(packet)).unwrap();
+        transcoder
+            .handle_packet(&packet.as_packet(None), |packet| out.push(packet))
+            .unwrap();
     }
     let stats = transcoder.stats();
-    assert_eq!((stats.jumps, stats.lost, stats.concealed_samples), (1, 100, 0));
-    let step = out.windows(2).map(|pair| pair[1].timestamp - pair[0].timestamp).max();
+    assert_eq!(
+        (stats.jumps, stats.lost, stats.concealed_samples),
+        (1, 100, 0)
+    );
+    let step = out
+        .windows(2)
+        .map(|pair| pair[1].timestamp - pair[0].timestamp)
+        .max();
     assert_eq!(step, Some(101 * 960));
 }
 

@@ -72,8 +72,14 @@ fn chained_streams_follow_each_other_and_end_where_told() {
     bytes.extend(stream(1, "one", &vec![vec![1; 100]; 30], Some(28_000)));
     bytes.extend(stream(2, "two", &vec![vec![2; 100]; 30], None));
     let events = demux(&bytes, 1000);
-    let heads = events.iter().filter(|e| matches!(e, Event::Head(_))).count();
-    let ends = events.iter().filter(|e| matches!(e, Event::End { .. })).count();
+    let heads = events
+        .iter()
+        .filter(|e| matches!(e, Event::Head(_)))
+        .count();
+    let ends = events
+        .iter()
+        .filter(|e| matches!(e, Event::End { .. }))
+        .count();
     assert_eq!((heads, ends, packets(&events).len()), (2, 2, 60));
     let granules: Vec<u64> = events
         .iter()
@@ -83,7 +89,9 @@ fn chained_streams_follow_each_other_and_end_where_told() {
         })
         .collect();
     assert_eq!(granules[..3], [9_600, 19_200, 28_800]);
-    assert!(events.contains(&Event::End { granule: Some(28_000) }));
+    assert!(events.contains(&Event::End {
+        granule: Some(28_000)
+    }));
 }
 
 #[test]
@@ -93,7 +101,11 @@ fn a_damaged_page_is_a_gap_and_the_rest_plays() {
     bytes[middle] ^= 0x55;
     let events = demux(&bytes, 4096);
     assert!(events.contains(&Event::Gap));
-    assert_eq!(packets(&events).len(), 50, "one page of ten packets is missing");
+    assert_eq!(
+        packets(&events).len(),
+        50,
+        "one page of ten packets is missing"
+    );
 }
 
 #[test]

@@ -10,7 +10,13 @@ use crate::testing::Rng;
 
 fn payloads() -> Vec<Vec<u8>> {
     let mut payloads = Vec::new();
-    for (bitrate, frame) in [(16_000, 3), (24_000, 2), (128_000, 3), (64_000, 0), (32_000, 5)] {
+    for (bitrate, frame) in [
+        (16_000, 3),
+        (24_000, 2),
+        (128_000, 3),
+        (64_000, 0),
+        (32_000, 5),
+    ] {
         let config = encoder::Config {
             bitrate,
             frame: encoder::Frame::ALL[frame],
@@ -30,7 +36,13 @@ fn payloads() -> Vec<Vec<u8>> {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Packet { which: usize, sequence: u64, timestamp: u64, copy: bool, flip: Option<(usize, u8)> },
+    Packet {
+        which: usize,
+        sequence: u64,
+        timestamp: u64,
+        copy: bool,
+        flip: Option<(usize, u8)>,
+    },
     Bytes(Vec<u8>, u64, u64),
     Pull(usize),
     Wait(u64),
@@ -42,14 +54,25 @@ fn number() -> impl Strategy<Value = u64> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let packet = (0usize..50, number(), any::<bool>(), proptest::option::of((0usize..400, 1u8..)))
+    let packet = (
+        0usize..50,
+        number(),
+        any::<bool>(),
+        proptest::option::of((0usize..400, 1u8..)),
+    )
         .prop_flat_map(|(which, sequence, copy, flip)| {
             let timestamp = prop_oneof![
                 6 => Just(sequence.wrapping_mul(960)),
                 2 => (0u64..40_000).prop_map(move |d| sequence.wrapping_mul(960).wrapping_add(d)),
                 1 => any::<u64>(),
             ];
-            timestamp.prop_map(move |timestamp| Step::Packet { which, sequence, timestamp, copy, flip })
+            timestamp.prop_map(move |timestamp| Step::Packet {
+                which,
+                sequence,
+                timestamp,
+                copy,
+                flip,
+            })
         });
     prop_oneof![
         12 => packet,
@@ -67,7 +90,13 @@ fn play(mut receiver: Receiver, steps: &[Step]) {
     let mut out = vec![0.0; 3000];
     for step in steps {
         match step {
-            Step::Packet { which, sequence, timestamp, copy, flip } => {
+            Step::Packet {
+                which,
+                sequence,
+                timestamp,
+                copy,
+                flip,
+            } => {
                 let mut payload = payloads[*which].clone();
                 if let Some((at, mask)) = flip {
                     let at = at % payload.len();
@@ -176,5 +205,9 @@ fn a_stalled_reader_costs_no_more_memory_and_comes_back_to_the_present() {
     }
     let position = receiver.position().unwrap();
     let events: Vec<Event> = std::iter::from_fn(|| receiver.poll_event()).collect();
-    assert!(position > 9_950 * 960, "{position} {events:?} {:?}", receiver.stats());
+    assert!(
+        position > 9_950 * 960,
+        "{position} {events:?} {:?}",
+        receiver.stats()
+    );
 }

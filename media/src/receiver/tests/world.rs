@@ -58,7 +58,10 @@ impl World {
         config: Config,
         encoder: encoder::Config,
     ) -> Self {
-        let encoder = encoder::Config { complexity: 0, ..encoder };
+        let encoder = encoder::Config {
+            complexity: 0,
+            ..encoder
+        };
         Self {
             rate: config.output_rate,
             receiver: Receiver::new(config),
@@ -141,7 +144,9 @@ impl World {
                 copy: *copy,
                 ..packet.as_packet((!copy).then_some(*send_time))
             };
-            self.receiver.handle_packet(at, &packet).expect("a good packet");
+            self.receiver
+                .handle_packet(at, &packet)
+                .expect("a good packet");
         }
     }
 
@@ -190,7 +195,10 @@ impl Source {
         let mut samples = Vec::with_capacity(self.frame * self.channels);
         for n in self.made..self.made + self.frame as u64 {
             let phase = n as f64 * 440.0 / 48_000.0 * TAU;
-            samples.extend(std::iter::repeat_n((phase.sin() * 0.5) as f32, self.channels));
+            samples.extend(std::iter::repeat_n(
+                (phase.sin() * 0.5) as f32,
+                self.channels,
+            ));
         }
         self.made += self.frame as u64;
         let mut packets = Vec::new();
