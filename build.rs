@@ -39,6 +39,9 @@ fn main() -> io::Result<()> {
     let mut table = String::from("pub(super) static FILES: &[File] = &[\n");
     for (number, (name, path)) in named.iter().enumerate() {
         let bytes = fs::read(path)?;
+        // A copy: the site may be built anew while this program is compiled.
+        let copy = out.join(format!("{number}.raw"));
+        fs::write(&copy, &bytes)?;
         let gzip = match compressed(name, &bytes)? {
             Some(gzip) => {
                 let file = out.join(format!("{number}.gz"));
@@ -50,7 +53,7 @@ fn main() -> io::Result<()> {
         let etag = format!("\"{:016x}\"", fnv1a(&bytes));
         writeln!(
             table,
-            "    File {{ path: {name:?}, etag: {etag:?}, bytes: include_bytes!({path:?}), gzip: {gzip} }},"
+            "    File {{ path: {name:?}, etag: {etag:?}, bytes: include_bytes!({copy:?}), gzip: {gzip} }},"
         )
         .expect("writing to a string cannot fail");
     }

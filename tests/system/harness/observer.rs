@@ -49,6 +49,16 @@ impl Observer {
         self.until(&format!("{what} of {station}"), wanted).await;
     }
 
+    /// Waits until the station is on air, as it may be already.
+    pub(crate) async fn is_live(&mut self, station: &str) {
+        let started = |seen: &(String, String, u64)| {
+            matches!(seen.0.as_str(), "state" | "started") && seen.1 == station
+        };
+        if !self.seen.iter().any(started) {
+            self.until(&format!("{station} on air"), started).await;
+        }
+    }
+
     /// Waits until the station has so many listeners; looks only at what is told from now on,
     /// or was told last.
     pub(crate) async fn counts(&mut self, station: &str, count: u64) {
