@@ -1,0 +1,432 @@
+//! Who gets what: the subscriptions of all sessions, and handing out what was committed.
+//!
+//! A subscription begins *held*: pushes collect until the client has its reply.
+//! Then it knows the offset it starts from, and everything up to it is dropped:
+//! so each durable event reaches each subscriber once, in order, however
+//! reading, committing and handing out interleave.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use wire::code::CloseCode;
+
+use crate::caller::Caller;
+
+/// Where a session's pushes go. Implemented by whoever owns sessions.
+pub trait Outbox: Send + Sync + std::fmt::Debug {
+    /// Queues a push, the JSON of one frame. It must neither block nor call back.
+    fn push(&self, frame: Arc<str>, class: Class);
+    /// Ends the session, after telling why.
+    fn close(&self, code: CloseCode, reason: &str);
+}
+
+/// What to do with a push when the session is slow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Class {
+    /// It must not be lost: end the session with `slow_consumer` instead, and it resumes.
+    Durable,
+    /// Only the latest with this key matters; a waiting one is replaced.
+    Volatile {
+        /// Unique within the session.
+        key: Arc<str>,
+    },
+}
+
+/// Names a session within the hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct SessionId(pub(crate) u64);
+
+/// The most pushes held for one subscription until its reply is out.
+const HELD_MAX: usize = 1_024;
+
+/// All subscriptions.
+#[derive(Debug, Default)]
+pub(crate) struct Hub {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    sessions: HashMap<SessionId, Session>,
+    channels: HashMap<Arc<str>, HashMap<SessionId, Subscription>>,
+    users: HashMap<String, BTreeSet<SessionId>>,
+    /// Sessions that watch the presence of others.
+    watchers: BTreeSet<SessionId>,
+}
+
+#[derive(Debug)]
+struct Session {
+    outbox: Arc<dyn Outbox>,
+    caller: Arc<Caller>,
+    /// By key, with the names on the wire.
+    channels: HashMap<Arc<str>, Arc<str>>,
+}
+
+#[derive(Debug)]
+enum Subscription {
+    Held {
+        /// Where it starts, once that is known.
+        after: Option<u64>,
+        pushes: Vec<Held>,
+    },
+    Live {
+        /// The last offset pushed.
+        after: u64,
+    },
+}
+
+#[derive(Debug)]
+struct Held {
+    seq: Option<u64>,
+    frame: Arc<str>,
+    class: Class,
+}
+
+impl Hub {
+    // A panic elsewhere leaves the maps as consistent as each step does.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn connect(&self, id: SessionId, caller: Arc<Caller>, outbox: Arc<dyn Outbox>) {
+        let mut state = self.lock();
+        if !caller.is_anonymous() {
+            state
+                .users
+                .entry(caller.sub().to_owned())
+                .or_default()
+                .insert(id);
+        }
+        let session = Session {
+            outbox,
+            caller,
+            channels: HashMap::new(),
+        };
+        state.sessions.insert(id, session);
+    }
+
+    pub(crate) fn set_caller(&self, id: SessionId, caller: Arc<Caller>) {
+        let mut state = self.lock();
+        let Some(session) = state.sessions.get_mut(&id) else {
+            return;
+        };
+        let before = std::mem::replace(&mut session.caller, caller.clone());
+        state.forget_user(id, before.sub());
+        if !caller.is_anonymous() {
+            state
+                .users
+                .entry(caller.sub().to_owned())
+                .or_default()
+                .insert(id);
+        }
+    }
+
+    /// Ends a session; gives who it was. A second time there is nobody.
+    pub(crate) fn disconnect(&self, id: SessionId) -> Option<Arc<Caller>> {
+        let mut state = self.lock();
+        let session = state.sessions.remove(&id)?;
+        for channel in session.channels.keys() {
+            state.forget_subscriber(channel, id);
+        }
+        state.watchers.remove(&id);
+        state.forget_user(id, session.caller.sub());
+        Some(session.caller)
+    }
+
+    pub(crate) fn caller(&self, id: SessionId) -> Option<Arc<Caller>> {
+        Some(self.lock().sessions.get(&id)?.caller.clone())
+    }
+
+    /// Begins to hold what is pushed on a channel, instead of an earlier subscription to it.
+    pub(crate) fn hold(&self, id: SessionId, channel: &str, wire: &str) {
+        let held = Subscription::Held {
+            after: None,
+            pushes: Vec::new(),
+        };
+        self.lock().subscribe(id, channel, wire, held);
+    }
+
+    /// Says from where a held subscription starts; false when it was ended meanwhile.
+    pub(crate) fn start_from(&self, id: SessionId, channel: &str, offset: u64) -> bool {
+        match self.lock().subscription(id, channel) {
+            Some(Subscription::Held { after, .. }) => {
+                *after = Some(offset);
+                true
+            }
+            Some(Subscription::Live { .. }) => true,
+            None => false,
+        }
+    }
+
+    /// Subscribes a channel without offsets, at once.
+    pub(crate) fn watch(&self, id: SessionId, channels: &[String], keep_prefix: &str) {
+        let mut state = self.lock();
+        let Some(session) = state.sessions.get(&id) else {
+            return;
+        };
+        let wanted: HashSet<&str> = channels.iter().map(String::as_str).collect();
+        let stale: Vec<_> = session
+            .channels
+            .keys()
+            .filter(|name| name.starts_with(keep_prefix) && !wanted.contains(&***name))
+            .cloned()
+            .collect();
+        for channel in stale {
+            state.unsubscribe(id, &channel);
+        }
+        for channel in channels {
+            state.subscribe(id, channel, "presence", Subscription::Live { after: 0 });
+        }
+        state.watchers.insert(id);
+    }
+
+    pub(crate) fn unwatch(&self, id: SessionId, prefix: &str) {
+        self.watch(id, &[], prefix);
+        self.lock().watchers.remove(&id);
+    }
+
+    /// The sessions of a user that watch presence.
+    pub(crate) fn watchers_of(&self, sub: &str) -> Vec<SessionId> {
+        let state = self.lock();
+        let sessions = state.users.get(sub).into_iter().flatten();
+        sessions
+            .filter(|id| state.watchers.contains(id))
+            .copied()
+            .collect()
+    }
+
+    /// Whether anybody watches presence at all.
+    pub(crate) fn has_watchers(&self) -> bool {
+        !self.lock().watchers.is_empty()
+    }
+
+    /// Adds one channel without offsets to a session that watches.
+    pub(crate) fn watch_one(&self, id: SessionId, channel: &str) {
+        let mut state = self.lock();
+        if state.watchers.contains(&id) {
+            state.subscribe(id, channel, "presence", Subscription::Live { after: 0 });
+        }
+    }
+
+    /// The subscribers of a channel.
+    pub(crate) fn subscribers(&self, channel: &str) -> Vec<SessionId> {
+        let state = self.lock();
+        let subscribers = state
+            .channels
+            .get(channel)
+            .into_iter()
+            .flat_map(HashMap::keys);
+        subscribers.copied().collect()
+    }
+
+    pub(crate) fn count(&self, channel: &str) -> u64 {
+        self.lock()
+            .channels
+            .get(channel)
+            .map_or(0, |subscribers| subscribers.len() as u64)
+    }
+
+    /// Whether a session subscribes that channel.
+    pub(crate) fn subscribes(&self, id: SessionId, channel: &str) -> bool {
+        self.lock().subscription(id, channel).is_some()
+    }
+
+    pub(crate) fn unsubscribe(&self, id: SessionId, channel: &str) -> bool {
+        self.lock().unsubscribe(id, channel)
+    }
+
+    /// Lets through what was held, for all subscriptions that know where they start.
+    pub(crate) fn release(&self, id: SessionId) {
+        let mut state = self.lock();
+        let Some(session) = state.sessions.get(&id) else {
+            return;
+        };
+        let outbox = session.outbox.clone();
+        let channels: Vec<_> = session.channels.keys().cloned().collect();
+        for channel in channels {
+            let Some(subscription) = state.subscription(id, &channel) else {
+                continue;
+            };
+            if let Subscription::Held {
+                after: Some(after),
+                pushes,
+            } = subscription
+            {
+                let (mut after, pushes) = (*after, std::mem::take(pushes));
+                for held in pushes {
+                    if held.seq.is_none_or(|seq| seq > after) {
+                        after = held.seq.unwrap_or(after);
+                        outbox.push(held.frame, held.class);
+                    }
+                }
+                *subscription = Subscription::Live { after };
+            }
+        }
+    }
+
+    /// Pushes a durable event to all subscribers of its channel.
+    pub(crate) fn publish(&self, channel: &str, seq: u64, frame: &Arc<str>) {
+        self.lock()
+            .push_all(channel, Some(seq), frame, &Class::Durable);
+    }
+
+    /// Pushes what replaces what was pushed before with the same key.
+    pub(crate) fn publish_latest(&self, channel: &str, key: Arc<str>, frame: &Arc<str>) {
+        self.lock()
+            .push_all(channel, None, frame, &Class::Volatile { key });
+    }
+
+    /// Pushes to one session alone.
+    pub(crate) fn push(&self, id: SessionId, frame: Arc<str>, class: Class) {
+        if let Some(session) = self.lock().sessions.get(&id) {
+            session.outbox.push(frame, class);
+        }
+    }
+
+    /// Ends all subscriptions to a channel.
+    pub(crate) fn remove_channel(&self, channel: &str) {
+        let mut state = self.lock();
+        let Some((name, subscribers)) = state.channels.remove_entry(channel) else {
+            return;
+        };
+        for id in subscribers.keys() {
+            if let Some(session) = state.sessions.get_mut(id) {
+                session.channels.remove(&name);
+            }
+        }
+    }
+
+    /// All sessions and who they are.
+    pub(crate) fn sessions(&self) -> Vec<(SessionId, Arc<Caller>)> {
+        let state = self.lock();
+        let sessions = state.sessions.iter();
+        sessions
+            .map(|(id, session)| (*id, session.caller.clone()))
+            .collect()
+    }
+
+    /// A subscribed channel's name on the wire.
+    pub(crate) fn wire_of(&self, channel: &str) -> Option<Arc<str>> {
+        let state = self.lock();
+        let id = state.channels.get(channel)?.keys().next()?;
+        state.sessions.get(id)?.channels.get(channel).cloned()
+    }
+
+    /// The sessions of one user.
+    pub(crate) fn sessions_of(&self, sub: &str) -> Vec<SessionId> {
+        self.lock()
+            .users
+            .get(sub)
+            .into_iter()
+            .flatten()
+            .copied()
+            .collect()
+    }
+
+    /// The rooms a session subscribes, with their names on the wire.
+    pub(crate) fn rooms_of(&self, id: SessionId) -> Vec<(Arc<str>, Arc<str>)> {
+        let state = self.lock();
+        let channels = state
+            .sessions
+            .get(&id)
+            .into_iter()
+            .flat_map(|session| &session.channels);
+        // No room's id has a colon.
+        let rooms = channels.filter(|(name, _)| !name.contains(':'));
+        rooms
+            .map(|(name, wire)| (name.clone(), wire.clone()))
+            .collect()
+    }
+
+    /// Ends all sessions: they come back and resume.
+    pub(crate) fn close_all(&self, code: CloseCode, reason: &str) {
+        for session in self.lock().sessions.values() {
+            session.outbox.close(code, reason);
+        }
+    }
+
+    /// Ends one session.
+    pub(crate) fn close(&self, id: SessionId, code: CloseCode, reason: &str) {
+        if let Some(session) = self.lock().sessions.get(&id) {
+            session.outbox.close(code, reason);
+        }
+    }
+}
+
+impl State {
+    fn subscription(&mut self, id: SessionId, channel: &str) -> Option<&mut Subscription> {
+        self.channels.get_mut(channel)?.get_mut(&id)
+    }
+
+    fn subscribe(&mut self, id: SessionId, channel: &str, wire: &str, subscription: Subscription) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let known = self.channels.get_key_value(channel);
+        let name: Arc<str> = known.map_or_else(|| channel.into(), |(name, _)| name.clone());
+        session.channels.insert(name.clone(), wire.into());
+        self.channels
+            .entry(name)
+            .or_default()
+            .insert(id, subscription);
+    }
+
+    fn unsubscribe(&mut self, id: SessionId, channel: &str) -> bool {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return false;
+        };
+        let was = session.channels.remove(channel).is_some();
+        self.forget_subscriber(channel, id);
+        was
+    }
+
+    fn forget_subscriber(&mut self, channel: &str, id: SessionId) {
+        if let Some(subscribers) = self.channels.get_mut(channel) {
+            subscribers.remove(&id);
+            if subscribers.is_empty() {
+                self.channels.remove(channel);
+            }
+        }
+    }
+
+    fn forget_user(&mut self, id: SessionId, sub: &str) {
+        if let Some(sessions) = self.users.get_mut(sub) {
+            sessions.remove(&id);
+            if sessions.is_empty() {
+                self.users.remove(sub);
+            }
+        }
+    }
+
+    fn push_all(&mut self, channel: &str, seq: Option<u64>, frame: &Arc<str>, class: &Class) {
+        let Some(subscribers) = self.channels.get_mut(channel) else {
+            return;
+        };
+        for (id, subscription) in subscribers {
+            let Some(session) = self.sessions.get(id) else {
+                continue;
+            };
+            match subscription {
+                Subscription::Live { after } => {
+                    if seq.is_none_or(|seq| seq > *after) {
+                        *after = seq.unwrap_or(*after);
+                        session.outbox.push(frame.clone(), class.clone());
+                    }
+                }
+                Subscription::Held { pushes, .. } if pushes.len() < HELD_MAX => {
+                    pushes.push(Held {
+                        seq,
+                        frame: frame.clone(),
+                        class: class.clone(),
+                    });
+                }
+                Subscription::Held { .. } => {
+                    session.outbox.close(CloseCode::SlowConsumer, "resume");
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
