@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::process::Worker;
+use crate::report::{self, Row};
 use crate::stats::Spread;
 use crate::swarm::patience;
 
@@ -22,6 +23,9 @@ pub(crate) struct Arguments {
     server_pin: usize,
     #[arg(long, default_value_t = 1)]
     load_pin: usize,
+    /// Writes the report here, and a plot beside it.
+    #[arg(long)]
+    report: Option<std::path::PathBuf>,
     /// Also with acknowledgements asked for less often.
     #[arg(long)]
     ack_frequency: bool,
@@ -49,10 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.ack_frequency {
         contenders.push(Contender::Engine { ack_every: 10 });
     }
-    println!(
-        "| listeners | contender | µs/frame | of the floor | delivered | KiB/session | p50 µs | p99 µs |"
-    );
-    println!("|---|---|---|---|---|---|---|---|");
+    let mut rows = Vec::new();
     for &listeners in &arguments.listeners {
         let mut turns: Vec<Vec<Turn>> = vec![Vec::new(); contenders.len()];
         for _ in 0..arguments.rounds {
@@ -63,28 +64,41 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 });
             }
         }
-        let column = |turns: &[Turn], value: fn(&Turn) -> f64| {
-            Spread::of(&turns.iter().map(value).collect::<Vec<_>>())
-        };
         for (contender, these) in contenders.iter().zip(&turns) {
-            // The ratio is taken within each round, between neighbours in time.
-            let ratios: Vec<_> = these
-                .iter()
-                .zip(&turns[0])
-                .map(|(this, floor)| this.micros_per_frame / floor.micros_per_frame)
-                .collect();
-            println!(
-                "| {listeners} | {contender:?} | {} | {} | {:.4} | {:.1} | {:.0} | {:.0} |",
-                column(these, |turn| turn.micros_per_frame),
-                Spread::of(&ratios),
-                column(these, |turn| turn.delivered).median,
-                column(these, |turn| turn.bytes_per_session).median / 1024.0,
-                column(these, |turn| turn.p50).median,
-                column(these, |turn| turn.p99).median,
-            );
+            rows.push(row(listeners, *contender, these, &turns[0]));
         }
+        eprintln!("{}", report::table(&rows));
     }
+    if let Some(path) = &arguments.report {
+        let how: Vec<_> = std::env::args().skip(1).collect();
+        let how = format!("skywave-bench {}", how.join(" "));
+        report::write(path, &rows, &how)?;
+    }
+    println!("{}", report::table(&rows));
     Ok(())
+}
+
+fn row(listeners: usize, contender: Contender, turns: &[Turn], floor: &[Turn]) -> Row {
+    let column = |value: fn(&Turn) -> f64| Spread::of(&turns.iter().map(value).collect::<Vec<_>>());
+    // The ratio is taken within each round, between neighbours in time.
+    let ratios = turns.iter().zip(floor);
+    let ratios: Vec<_> = ratios
+        .map(|(this, floor)| this.micros_per_frame / floor.micros_per_frame)
+        .collect();
+    Row {
+        listeners,
+        contender: match contender {
+            Contender::Floor => "floor".to_owned(),
+            Contender::Engine { ack_every: 0 } => "engine".to_owned(),
+            Contender::Engine { ack_every } => format!("engine, ACK asked 1 in {ack_every}"),
+        },
+        micros_per_frame: column(|turn| turn.micros_per_frame),
+        of_floor: Spread::of(&ratios),
+        delivered: column(|turn| turn.delivered).median,
+        kib_per_session: column(|turn| turn.bytes_per_session).median / 1024.0,
+        p50_micros: column(|turn| turn.p50).median,
+        p99_micros: column(|turn| turn.p99).median,
+    }
 }
 
 fn strings(arguments: &[&str]) -> Vec<String> {

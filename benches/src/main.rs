@@ -9,6 +9,7 @@
 mod fanout;
 mod floor;
 mod process;
+mod report;
 mod serve;
 mod stats;
 mod swarm;

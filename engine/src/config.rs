@@ -51,6 +51,10 @@ pub struct Config {
     pub lane_writes_max: usize,
     /// Bytes that wait likewise. Default 1 MiB.
     pub lane_bytes_max: usize,
+    /// Control bytes of one session that were told and not yet
+    /// [`Consumed`](crate::Command::Consumed). Above it the session's stream is not read,
+    /// and in the end the client cannot write. Default 128 KiB, two of the largest frames.
+    pub control_bytes_max: usize,
     /// Control bytes and datagrams that wait to be taken as events. Above it streams are
     /// not read (their senders block) and datagrams drop the oldest. Default 1,024.
     pub events_max: usize,
@@ -97,6 +101,7 @@ impl Config {
             frames_behind_max: 10,
             lane_writes_max: 256,
             lane_bytes_max: 1 << 20,
+            control_bytes_max: 128 * 1024,
             events_max: 1024,
             udp_payload_bytes: 1232,
             ack_every: Some(10),

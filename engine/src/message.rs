@@ -200,6 +200,14 @@ pub enum Command {
         /// The HTTP status.
         status: u16,
     },
+    /// Control bytes were used up: as many more may be read. Without it a session stops
+    /// being read at [`Config::control_bytes_max`](crate::Config::control_bytes_max).
+    Consumed {
+        /// Whose.
+        session: SessionId,
+        /// How many.
+        bytes: usize,
+    },
     /// Appends to a stream. Before the client opened its control stream, writes on
     /// [`Lane::Control`] wait.
     Write {
@@ -248,6 +256,7 @@ impl Command {
         match self {
             Self::Accept { session }
             | Self::Refuse { session, .. }
+            | Self::Consumed { session, .. }
             | Self::Write { session, .. }
             | Self::Datagram { session, .. }
             | Self::Close { session, .. }
@@ -270,6 +279,13 @@ impl Frame {
         bytes.put_u8(0);
         bytes.put_slice(payload);
         Self(bytes.freeze())
+    }
+
+    /// Takes bytes that begin with the prefix already, without a copy; `None` when they
+    /// do not.
+    #[must_use]
+    pub fn from_prefixed(bytes: Bytes) -> Option<Self> {
+        (bytes.first() == Some(&0)).then_some(Self(bytes))
     }
 
     /// What travels behind the prefix.
@@ -305,5 +321,9 @@ mod tests {
         let frame = Frame::new(b"abc");
         assert_eq!(frame.payload(), b"abc");
         assert_eq!(&frame.prefixed()[..], b"\0abc");
+        let taken = Frame::from_prefixed(Bytes::from_static(b"\0abc"));
+        assert_eq!(taken, Some(frame));
+        assert_eq!(Frame::from_prefixed(Bytes::from_static(b"abc")), None);
+        assert_eq!(Frame::from_prefixed(Bytes::new()), None);
     }
 }

@@ -63,6 +63,8 @@ pub(super) struct Session {
     reason: Option<String>,
     deadline: Option<Instant>,
     incoming: Vec<Incoming>,
+    /// Control bytes told and not consumed.
+    unconsumed: usize,
     has_control: bool,
     has_qpack: [bool; 2],
     /// The stream of the CONNECT request.
@@ -111,6 +113,7 @@ impl Session {
             reason: None,
             deadline: Some(deadline),
             incoming: Vec::new(),
+            unconsumed: 0,
             has_control: false,
             has_qpack: [false; 2],
             connect: None,
@@ -203,6 +206,7 @@ impl Session {
         match command {
             Command::Accept { .. } => self.accept(context),
             Command::Refuse { status, .. } => self.refuse(context, status),
+            Command::Consumed { bytes, .. } => self.consumed(context, bytes),
             Command::Write { lane, bytes, .. } => self.write(context, lane, bytes),
             Command::Datagram { frame, .. } => self.send_frame(context, &frame),
             Command::Close { code, reason, .. } => self.close(context, code, reason),

@@ -353,7 +353,45 @@ fn control_bytes_nobody_takes_block_their_sender_and_lose_nothing() {
             };
             assert_eq!(session, opened.session);
             taken += bytes.len();
+            let bytes = bytes.len();
+            command(&mut pair, Command::Consumed { session, bytes });
         }
+    }
+    assert_eq!(taken, written);
+}
+
+#[test]
+fn a_session_whose_bytes_are_not_consumed_is_not_read() {
+    let mut pair = Pair::new(|config| config.control_bytes_max = 10_000);
+    let (client, opened) = pair.open();
+    let (other, _) = pair.open();
+    let mut written = 0;
+    for _ in 0..100 {
+        written += pair.clients.write(client, &[b'x'; 8_000]);
+        pair.run(ms(20));
+    }
+    let told = |pair: &mut Pair| -> usize {
+        let events = pair.events.drain(..);
+        events
+            .map(|event| match event {
+                Event::Control { bytes, .. } => bytes.len(),
+                _ => 0,
+            })
+            .sum()
+    };
+    let mut taken = told(&mut pair);
+    assert!((10_000..12_000).contains(&taken), "{taken}");
+    assert!(written < 200_000, "{written}");
+    // Others are.
+    pair.clients.write(other, b"hello");
+    pair.run(ms(100));
+    assert_eq!(told(&mut pair), 5);
+    let session = opened.session;
+    for _ in 0..100 {
+        let bytes = 10_000;
+        command(&mut pair, Command::Consumed { session, bytes });
+        pair.run(ms(50));
+        taken += told(&mut pair);
     }
     assert_eq!(taken, written);
 }

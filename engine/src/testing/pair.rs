@@ -189,6 +189,15 @@ impl Pair {
             .handle_datagram(self.now, from, None, BytesMut::from(bytes));
     }
 
+    /// Puts a packet of the core's on its way to the clients.
+    pub fn deliver(&mut self, bytes: &[u8]) {
+        self.to_clients.push_back(Flight {
+            at: self.now + self.delay,
+            from: self.server_address,
+            bytes: bytes.to_vec(),
+        });
+    }
+
     /// Sends what is to be sent, and takes what happened.
     pub fn exchange(&mut self) {
         let mut batch = Batch::new();

@@ -63,6 +63,9 @@ impl Session {
                 self.is_stalled = true;
                 return Ok((Next::Keep(kind), true));
             }
+            if matches!(kind, Kind::Lane) && self.unconsumed >= context.config.control_bytes_max {
+                return Ok((Next::Keep(kind), false));
+            }
             let next = match read(&mut self.conn, id) {
                 Read::Bytes(bytes) => self.chunk(context, id, kind, bytes)?,
                 Read::Blocked => return Ok((Next::Keep(kind), false)),
@@ -96,10 +99,7 @@ impl Session {
             Kind::Request(frames) => self.bidirectional(context, id, frames, bytes),
             Kind::Connect { frames, capsules } => self.connect(context, frames, capsules, &bytes),
             Kind::Lane => {
-                context.events.push_back(Event::Control {
-                    session: self.id,
-                    bytes,
-                });
+                self.tell_control(context, bytes);
                 Ok(Next::Keep(Kind::Lane))
             }
             Kind::Early { .. } => Ok(Next::Gone),
@@ -200,12 +200,26 @@ impl Session {
         self.control.begin(id);
         self.flush();
         if !bytes.is_empty() {
-            context.events.push_back(Event::Control {
-                session: self.id,
-                bytes,
-            });
+            self.tell_control(context, bytes);
         }
         Some(Kind::Lane)
+    }
+
+    fn tell_control(&mut self, context: &mut Context<'_>, bytes: Bytes) {
+        self.unconsumed += bytes.len();
+        context.events.push_back(Event::Control {
+            session: self.id,
+            bytes,
+        });
+    }
+
+    /// Goes on reading the control stream when there is credit again.
+    pub(super) fn consumed(&mut self, context: &mut Context<'_>, bytes: usize) {
+        self.unconsumed = self.unconsumed.saturating_sub(bytes);
+        for stream in &mut self.incoming {
+            stream.readable |= matches!(stream.kind, Kind::Lane);
+        }
+        self.read(context);
     }
 
     /// Reads the session's own stream: a close capsule ends it.
