@@ -69,7 +69,7 @@ document
     ),
     main,
     h('footer', { class: 'foot' }, h('p', { text: 'Skywave plays as it happens.' })),
-    h('div', { class: 'dock' }, radio.dock),
+    radio.foot,
     announcer,
   );
 show(location.pathname, true);

@@ -8,6 +8,8 @@ import { h } from './dom.ts';
 // Files of the site's own origin: so it runs under a policy that forbids `blob:`.
 const assets = { worker, worklet };
 
+const VOLUME = 'skywave.volume';
+
 /** See the file's head. One for the page's life. */
 export class Radio {
   /** The session of everything on the page. */
@@ -15,11 +17,16 @@ export class Radio {
   /** The stations on air. */
   readonly directory: Directory = this.session.stations();
   /** The player at the foot of every page. */
-  readonly dock = h('skywave-player', { hidden: true });
+  readonly dock = h('skywave-player', { volume: recall(VOLUME) });
+  /** What holds it; hidden until a station was chosen. */
+  readonly foot = h('section', { class: 'dock', 'aria-label': 'Player', hidden: true }, this.dock);
 
   constructor() {
     this.dock.assets = assets;
     this.dock.session = this.session;
+    this.dock.addEventListener('volumechange', () => {
+      keep(VOLUME, String(this.player?.volume ?? 1));
+    });
   }
 
   /** The player, once a station was chosen. */
@@ -50,6 +57,23 @@ export class Radio {
 
   #choose(id: string): void {
     this.dock.station = id;
-    this.dock.hidden = false;
+    this.foot.hidden = false;
+  }
+}
+
+// Where storage is forbidden the page merely forgets.
+function recall(key: string): string | undefined {
+  try {
+    return localStorage.getItem(key) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function keep(key: string, value: string): void {
+  try {
+    localStorage.setItem(key, value);
+  } catch {
+    // See above.
   }
 }

@@ -18,8 +18,6 @@ export interface Capture {
 export interface OutputEvents {
   /** Four times a second and at every change. */
   onStatus(status: WorkletStatus): void;
-  /** The context began or ceased to run. */
-  onRunning(running: boolean): void;
   /** Another processor took the place of a broken one: it needs audio again. */
   onRenewed(): void;
   /** It cannot be repaired. */
@@ -28,8 +26,10 @@ export interface OutputEvents {
 
 // Long enough not to click, short enough not to be noticed.
 const RAMP_SECONDS = 0.03;
-// A browser that lets sound start does so within a few hundred ms, also when it is busy.
-const START_MS_MAX = 3_000;
+// A browser that lets sound start does so within a few hundred ms; longer only when it is
+// busy, which is no matter where nobody has touched the page and it is not going to.
+const START_MS_MAX = 8_000;
+const START_UNTOUCHED_MS_MAX = 3_000;
 const CAPTURE_MS_MAX = 5_000;
 const RENEWALS_MAX = 3;
 
@@ -48,6 +48,7 @@ export class AudioOutput {
   #nextKey = 0;
   #level = 1;
   #open = false;
+  #latency = 0;
   #suspending: ReturnType<typeof setTimeout> | undefined;
 
   /**
@@ -57,7 +58,8 @@ export class AudioOutput {
    * page that is neither https nor localhost.
    */
   constructor(assets: Assets, events: OutputEvents) {
-    if (!('AudioWorkletNode' in globalThis)) {
+    // The class alone is there on plain http, too; what it needs is not.
+    if (!isSecureContext || !('AudioWorkletNode' in globalThis)) {
       throw failure(
         'unsupported_browser',
         isSecureContext
@@ -70,16 +72,11 @@ export class AudioOutput {
     this.context = new AudioContext({ sampleRate: 48_000, latencyHint: 'interactive' });
     this.node = new GainNode(this.context, { gain: 0 });
     this.node.connect(this.context.destination);
-    this.context.onstatechange = () => {
-      events.onRunning(this.context.state === 'running');
-    };
   }
 
-  /** Seconds from the worklet to the ear, as far as the browser knows. */
+  /** Seconds from the worklet to the ear, as far as the browser knows; 0 before sound flows. */
   get latency(): number {
-    const { outputLatency, baseLatency } = this.context as Partial<AudioContext>;
-    // Zero means unknown in some browsers.
-    return [outputLatency, baseLatency].find((seconds) => (seconds ?? 0) > 0) ?? 0;
+    return this.#latency;
   }
 
   /**
@@ -154,16 +151,21 @@ export class AudioOutput {
   close(): void {
     clearTimeout(this.#suspending);
     this.#drop();
-    this.context.onstatechange = null;
     this.context.close().catch(() => undefined);
   }
 
   #run(): Promise<void> {
+    const { userActivation } = navigator as Partial<Navigator>;
+    const untouched = userActivation?.hasBeenActive === false;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        if (this.context.state === 'running') resolve();
-        else reject(failure('autoplay_blocked', 'the browser wants a gesture before sound', true));
-      }, START_MS_MAX);
+      const timer = setTimeout(
+        () => {
+          if (this.context.state === 'running') resolve();
+          else
+            reject(failure('autoplay_blocked', 'the browser wants a gesture before sound', true));
+        },
+        untouched ? START_UNTOUCHED_MS_MAX : START_MS_MAX,
+      );
       this.context.resume().then(
         () => {
           clearTimeout(timer);
@@ -201,6 +203,9 @@ export class AudioOutput {
   #handle(message: FromWorklet): void {
     switch (message.type) {
       case 'status':
+        // Only now: asked while it opens the device, Firefox blocks the page until that is
+        // done, which may be never. A status means that the device already takes sound.
+        this.#latency = latencyOf(this.context);
         this.#events.onStatus(message);
         break;
       case 'captured': {
@@ -253,4 +258,10 @@ export class AudioOutput {
   #post(message: ToWorklet, transfer: Transferable[] = []): void {
     this.#worklet?.port.postMessage(message, transfer);
   }
+}
+
+function latencyOf(context: AudioContext): number {
+  const { outputLatency, baseLatency } = context as Partial<AudioContext>;
+  // Zero means unknown in some browsers.
+  return [outputLatency, baseLatency].find((seconds) => (seconds ?? 0) > 0) ?? 0;
 }

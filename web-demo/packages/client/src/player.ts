@@ -7,6 +7,7 @@ import { MediaSessionCard } from './media-session.ts';
 import { NowPlayingClock } from './now-playing-clock.ts';
 import { parseListeners, parseMetadata, SAMPLE_RATE } from './wire.ts';
 import { playerState, type PlayerState } from './player-state.ts';
+import { watchWakeUps } from './surroundings.ts';
 import type { Listening, SessionStatus, WorkletStatus } from './messages.ts';
 import type { Metadata, Push, Station } from './wire.ts';
 import { playerStats, type PlayerStats } from './player-stats.ts';
@@ -95,6 +96,12 @@ export class Player extends Emitter<PlayerEvents> {
         this.#describe(directory.get(this.#stationId));
       }),
     ];
+    this.#stops.push(
+      // Systems suspend sound for a call, and do not always give it back by themselves.
+      watchWakeUps(() => {
+        this.#output?.resume();
+      }),
+    );
     this.#describe(directory.get(this.#stationId));
   }
 
@@ -272,11 +279,6 @@ export class Player extends Emitter<PlayerEvents> {
         this.#update();
         this.emit('stats', this.stats);
       },
-      onRunning: (running) => {
-        if (!running) return;
-        // The position told before a suspension says nothing about now.
-        this.#update();
-      },
       onRenewed: () => {
         const output = this.#output;
         if (output) this.session.connectAudio(() => output.audioPort());
@@ -296,7 +298,6 @@ export class Player extends Emitter<PlayerEvents> {
 
   #handleSession(status: SessionStatus): void {
     if (status.phase === 'closed') this.#wanted = false;
-    this.#output?.resume();
     this.#update();
   }
 

@@ -250,6 +250,18 @@ describe('subscriptions', () => {
     ).toEqual(['state', 't5', 't6', 't7']);
   });
 
+  test('a right that ends while the channel is followed reaches the page', async () => {
+    const harness = new Harness();
+    harness.core.handle({ type: 'subscribe', channel: 'stations' });
+    const relay = await harness.welcome({ subscriptions: [{ ...first, state: {} }] });
+    relay.push('stations', 'unsubscribed', { error: { code: 'forbidden', message: 'kicked' } });
+    relay.push('stations', 'started', station('a'), 5);
+    expect(harness.told('channel').map(({ update }) => update.type)).toEqual(['state', 'refused']);
+    relay.breakOff();
+    await harness.time.advance(300);
+    expect(harness.relay.last('hello').params.subscriptions).toBeUndefined();
+  });
+
   test('later subscriptions and refusals reach the page', async () => {
     const harness = new Harness();
     const relay = await harness.welcome();

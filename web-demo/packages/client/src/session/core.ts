@@ -6,10 +6,13 @@
 import { afterwards } from '../wire/ends.ts';
 import { backoffMs } from '../backoff.ts';
 import { ChannelTable } from './channels.ts';
+import { decodeError } from '../wire/control.ts';
 import { failure, messageOf, SkywaveError } from '../errors.ts';
+import { isRecord } from '../wire/json.ts';
 import { Listener } from './listener.ts';
 import { LiveSession, parseUser, type SessionEnd, type Welcome } from './live.ts';
-import { sleep, type Timer, type Timers } from '../timers.ts';
+import { sleep, type Timers } from '../timers.ts';
+import { TokenKeeper } from './tokens.ts';
 import type { AudioSink } from './listening.ts';
 import type { ClockEstimate } from '../clock.ts';
 import type { ErrorObject, Push } from '../wire/control.ts';
@@ -40,9 +43,6 @@ export interface DialRequest {
 // A session that lived this long was a good one: the next wait starts small again.
 const PROVEN_MS = 10_000;
 const FLOODING_WAIT_MS = 30_000;
-const TOKEN_WAIT_MS = 30_000;
-// Ask for the next token this long before the old one runs out, if it lives that long.
-const TOKEN_MARGIN_MS = 60_000;
 const SUBSCRIBE_MS_MAX = 10_000;
 const TICK_MS = 500;
 // Timers that slept this long mean that the machine did.
@@ -54,23 +54,23 @@ export class SessionCore {
   readonly #open: OpenMessage;
   readonly #channels = new ChannelTable();
   readonly #listener: Listener;
+  readonly #tokens: TokenKeeper;
   readonly #closing = new AbortController();
   #live: LiveSession | undefined;
   #welcome: Welcome | undefined;
   #clock: ClockEstimate | undefined;
-  #token: string | undefined;
   #remembered: TransportKind | undefined;
   #attempt = 0;
   #pause = new AbortController();
-  #tokenTimer: Timer | undefined;
-  #tokenWaiter: ((token: string | undefined) => void) | undefined;
   #resubscribing = new Set<string>();
 
   /** @param open how to reach and greet the server; call {@link run} to begin. */
   constructor(open: OpenMessage, around: Surroundings) {
     this.#open = open;
     this.#around = around;
-    this.#token = open.token;
+    this.#tokens = new TokenKeeper(open.token, around.timers, () => {
+      around.post({ type: 'token_needed' });
+    });
     this.#remembered = open.remembered;
     this.#listener = new Listener(around.timers, around.sink, (listening) => {
       around.post({ type: 'listening', listening });
@@ -108,7 +108,7 @@ export class SessionCore {
         void this.#answer(message);
         break;
       case 'token':
-        this.#handleToken(message.token);
+        if (this.#tokens.handleAnswer(message.token)) void this.#authenticate();
         break;
       case 'datagram':
         this.#live?.sendDatagram(message.bytes);
@@ -148,7 +148,7 @@ export class SessionCore {
   #serve(transport: Transport): Promise<SessionEnd> {
     return new Promise((resolve) => {
       const greeting = {
-        token: this.#token,
+        token: this.#tokens.current,
         client: this.#open.client,
         subscriptions: this.#channels.all(),
       };
@@ -180,7 +180,7 @@ export class SessionCore {
     this.#welcome = welcome;
     const { subscriptions, user } = welcome;
     for (const subscribed of subscriptions) this.#tellSubscribed(subscribed);
-    this.#watchToken(user?.expiresAt);
+    this.#tokens.watch(user?.expiresAt, this.#serverNow());
     this.#status({ phase: 'connected', ...connected(live, welcome, this.#clock) });
     // Channels that the page asked for while `hello` was on its way.
     const greeted = new Set(subscriptions.map((subscribed) => subscribed.channel));
@@ -206,7 +206,10 @@ export class SessionCore {
       return;
     }
     const verdict = this.#channels.handlePush(push);
-    if (verdict === 'deliver') {
+    if (verdict !== 'ignore' && push.type === 'unsubscribed') {
+      // Rights to a channel may end while one follows it.
+      this.#refuse(push.channel, decodeError(isRecord(push.data.error) ? push.data.error : {}));
+    } else if (verdict === 'deliver') {
       const update = { type: 'push', push } as const;
       this.#around.post({ type: 'channel', channel: push.channel, update });
       this.#listener.handleStationNews(push);
@@ -216,7 +219,7 @@ export class SessionCore {
   #handleEnd(live: LiveSession, end: SessionEnd): void {
     this.#live = undefined;
     this.#welcome = undefined;
-    this.#tokenTimer?.cancel();
+    this.#tokens.release();
     const proven = this.#around.timers.now() - live.startedAt >= PROVEN_MS;
     if (proven) this.#attempt = 0;
     // UDP that carries the handshake and not the sound: a tunnel with a small MTU does that.
@@ -233,7 +236,7 @@ export class SessionCore {
     const error = { code: end.code, message: end.reason, temporary: true };
     const next = end.final ? 'stop' : afterwards(end.code);
     if (next === 'stop') return this.#stop(error);
-    if (next === 'new_token' && !(await this.#renewToken())) return this.#stop(error);
+    if (next === 'new_token' && !(await this.#tokens.renew())) return this.#stop(error);
     const waitMs = this.#waitMs(end);
     this.#attempt++;
     const retryAt = this.#around.timers.wallClock() + waitMs;
@@ -260,8 +263,8 @@ export class SessionCore {
     if (this.#isClosed()) return;
     this.#closing.abort();
     this.#pause.abort();
-    this.#tokenTimer?.cancel();
-    this.#handleToken(undefined);
+    this.#tokens.release();
+    this.#tokens.handleAnswer(undefined);
     this.#listener.unlisten();
     this.#live?.end({ code: 'closed', reason: 'closed' });
     this.#status({ phase: 'closed' });
@@ -293,6 +296,10 @@ export class SessionCore {
     this.#around.post({ type: 'winner', ...(winner === undefined ? {} : { winner }) });
   }
 
+  #serverNow(): number {
+    return this.#around.timers.wallClock() + (this.#clock?.offsetMs ?? 0);
+  }
+
   #isClosed(): boolean {
     return this.#closing.signal.aborted;
   }
@@ -314,12 +321,15 @@ export class SessionCore {
       if (!(error instanceof SkywaveError)) throw error;
       // Without a connection the next `hello` asks again.
       if (error.temporary) return;
-      this.#channels.delete(channel);
-      const update = { type: 'refused', error: error.toObject() } as const;
-      this.#around.post({ type: 'channel', channel, update });
+      this.#refuse(channel, error.toObject());
     } finally {
       this.#resubscribing.delete(channel);
     }
+  }
+
+  #refuse(channel: string, error: ErrorObject): void {
+    this.#channels.delete(channel);
+    this.#around.post({ type: 'channel', channel, update: { type: 'refused', error } });
   }
 
   #tellSubscribed(subscribed: Parameters<ChannelTable['handleSubscribed']>[0]): void {
@@ -343,50 +353,13 @@ export class SessionCore {
     }
   }
 
-  // Tokens
-
-  #watchToken(expiresAt: number | undefined): void {
-    this.#tokenTimer?.cancel();
-    if (expiresAt === undefined) return;
-    const serverNow = this.#around.timers.wallClock() + (this.#clock?.offsetMs ?? 0);
-    const leftMs = Math.max(0, expiresAt - serverNow);
-    const waitMs = Math.max(leftMs - TOKEN_MARGIN_MS, leftMs / 2);
-    // Browsers hold timers in 31 bits; a token good for weeks needs no earlier look.
-    this.#tokenTimer = this.#around.timers.after(Math.min(waitMs, 2 ** 31 - 1), () => {
-      this.#around.post({ type: 'token_needed' });
-    });
-  }
-
-  #renewToken(): Promise<boolean> {
-    return new Promise((resolve) => {
-      const giveUp = this.#around.timers.after(TOKEN_WAIT_MS, () => {
-        this.#handleToken(undefined);
-      });
-      this.#tokenWaiter = (token) => {
-        giveUp.cancel();
-        // The same token again would be refused again.
-        const fresh = token !== undefined && token !== this.#token;
-        if (fresh) this.#token = token;
-        resolve(fresh);
-      };
-      this.#around.post({ type: 'token_needed' });
-    });
-  }
-
-  #handleToken(token: string | undefined): void {
-    const waiter = this.#tokenWaiter;
-    this.#tokenWaiter = undefined;
-    if (waiter) waiter(token);
-    else if (token !== undefined) void this.#authenticate(token);
-  }
-
-  async #authenticate(token: string): Promise<void> {
-    this.#token = token;
+  async #authenticate(): Promise<void> {
     try {
+      const token = this.#tokens.current ?? '';
       const result = await this.#live?.request('authenticate', { token }, SUBSCRIBE_MS_MAX);
       if (!result || !this.#live || !this.#welcome) return;
       this.#welcome = { ...this.#welcome, user: parseUser(result) };
-      this.#watchToken(this.#welcome.user?.expiresAt);
+      this.#tokens.watch(this.#welcome.user?.expiresAt, this.#serverNow());
       this.#status({
         phase: 'connected',
         ...connected(this.#live, this.#welcome, this.#clock),
