@@ -74,7 +74,8 @@ export class AudioOutput {
     this.node.connect(this.context.destination);
   }
 
-  /** Seconds from the worklet to the ear, as far as the browser knows; 0 before sound flows. */
+  /** Seconds from the worklet to the ear, as far as the browser tells; 0 before sound flows
+   * and in Firefox, which cannot be asked safely. */
   get latency(): number {
     return this.#latency;
   }
@@ -203,8 +204,6 @@ export class AudioOutput {
   #handle(message: FromWorklet): void {
     switch (message.type) {
       case 'status':
-        // Only now: asked while it opens the device, Firefox blocks the page until that is
-        // done, which may be never. A status means that the device already takes sound.
         this.#latency = latencyOf(this.context);
         this.#events.onStatus(message);
         break;
@@ -261,6 +260,9 @@ export class AudioOutput {
 }
 
 function latencyOf(context: AudioContext): number {
+  // Firefox freezes the page for good when it is asked while it opens the sound device, and
+  // nothing tells when it does: it opens anew with every other headphone.
+  if (navigator.userAgent.includes('Firefox/')) return 0;
   const { outputLatency, baseLatency } = context as Partial<AudioContext>;
   // Zero means unknown in some browsers.
   return [outputLatency, baseLatency].find((seconds) => (seconds ?? 0) > 0) ?? 0;
