@@ -28,7 +28,7 @@ pub enum Error {
 /// An Opus decoder that always yields interleaved stereo at 48 kHz; mono is up-mixed.
 ///
 /// Costs about 30 KB and, for 20 ms at 128 kb/s, 50 µs (libopus) or 90 µs (ropus as
-/// WebAssembly). Decoding and concealing do not allocate with libopus.
+/// WebAssembly). With libopus nothing here allocates; ropus takes scratch memory per packet.
 #[derive(Debug)]
 pub struct Decoder {
     backend: Backend,

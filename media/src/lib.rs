@@ -19,6 +19,9 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+#[cfg(not(any(feature = "native", feature = "ropus")))]
+compile_error!("the receiver needs a decoder: enable the feature `native` or `ropus`");
+
 pub mod decoder;
 #[cfg(feature = "native")]
 pub mod encoder;

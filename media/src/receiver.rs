@@ -22,8 +22,8 @@
 //!
 //! # Cost
 //!
-//! Up to 1.5 MB. `pull` does not allocate; `handle_packet` does until the ring's slots have
-//! grown to the size of the packets.
+//! Up to 1.5 MB. `pull` does not allocate (its decoder may); `handle_packet` does until the
+//! ring's slots have grown to the size of the packets.
 
 mod buffer;
 mod delay;

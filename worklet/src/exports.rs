@@ -36,6 +36,16 @@ fn with<T>(player: u32, otherwise: T, run: impl FnOnce(&mut Player) -> T) -> T {
     })
 }
 
+/// Makes the heap as large as it will have to be. The decoder asks for scratch memory while
+/// it decodes and gives it back; taken from here it costs little, but growing the module's
+/// memory on the audio thread would cost a page fault and detach every view of it.
+fn reserve_heap() {
+    drop(std::hint::black_box(vec![0u8; HEAP_BYTES]));
+}
+
+/// Above what a player's decoder needs at its peak: 120 ms of stereo, several times over.
+const HEAP_BYTES: usize = 512 * 1024;
+
 fn time(micros: f64) -> Duration {
     // The cast saturates, and NaN becomes 0.
     Duration::from_micros(micros as u64)
@@ -65,6 +75,7 @@ pub extern "C" fn skywave_create(output_rate: f64) -> u32 {
             None => return 0,
         };
         players[index] = Some(Box::new(Player::new(output_rate as u32)));
+        reserve_heap();
         index as u32 + 1
     })
 }

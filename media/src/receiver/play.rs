@@ -30,7 +30,8 @@ impl Receiver {
     /// Fills `out` with interleaved stereo at the output rate, of any length from one sample
     /// pair up; an odd last value is set to 0. `now` is when the first sample leaves.
     ///
-    /// Costs one packet's decoding per packet's duration and does not allocate.
+    /// Costs one packet's decoding per packet's duration. Does not allocate, but for what the
+    /// decoder does ([`crate::decoder::Decoder`]).
     pub fn pull(&mut self, now: Duration, out: &mut [f32]) {
         let seconds = (out.len() / 2) as f64 / f64::from(self.config.output_rate);
         self.pull_ms = (seconds * 1e3).min(PULL_MAX_MS);

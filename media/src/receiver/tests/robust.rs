@@ -157,7 +157,7 @@ fn torture(mut decoder: Decoder, seed: u64) {
     let payloads = payloads();
     let mut rng = Rng::new(seed);
     let mut out = vec![0.0; 5760 * 2];
-    for _ in 0..20_000 {
+    for _ in 0..6_000 {
         let mut payload = payloads[(rng.next_u64() % payloads.len() as u64) as usize].clone();
         for _ in 0..1 + rng.next_u64() % 4 {
             let at = (rng.next_u64() % payload.len() as u64) as usize;
