@@ -54,8 +54,8 @@ run: build ## Build everything and put a demo station on air at http://localhost
 test: setup web ## Run every test: Rust, TypeScript, whole system, browsers
 	@scripts/test.sh
 
-bench: setup-build ## Run the benchmarks
-	$(CARGO) bench --benches
+bench: setup-build ## Measure what a listener costs, beside the least it could cost
+	$(CARGO) run --release -p skywave-benches -- fanout
 
 lint: setup-lint lint-rust lint-web ## Check format, lints, docs and licences
 
