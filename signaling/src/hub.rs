@@ -5,6 +5,8 @@
 //! so each durable event reaches each subscriber once, in order, however
 //! reading, committing and handing out interleave.
 
+mod outbox;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,25 +14,7 @@ use wire::code::CloseCode;
 
 use crate::caller::Caller;
 
-/// Where a session's pushes go. Implemented by whoever owns sessions.
-pub trait Outbox: Send + Sync + std::fmt::Debug {
-    /// Queues a push, the JSON of one frame. It must neither block nor call back.
-    fn push(&self, frame: Arc<str>, class: Class);
-    /// Ends the session, after telling why.
-    fn close(&self, code: CloseCode, reason: &str);
-}
-
-/// What to do with a push when the session is slow.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Class {
-    /// It must not be lost: end the session with `slow_consumer` instead, and it resumes.
-    Durable,
-    /// Only the latest with this key matters; a waiting one is replaced.
-    Volatile {
-        /// Unique within the session.
-        key: Arc<str>,
-    },
-}
+pub use outbox::{Class, Outbox};
 
 /// Names a session within the hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,17 +1,19 @@
 //! Rooms: making, changing, listing, deleting.
 
+mod list;
+
 use serde::Serialize;
 use wire::StationId;
 use wire::code::ErrorCode;
-use wire::message::room::{ChannelParams, Role, Room, RoomKind, RoomsResult};
+use wire::message::room::{ChannelParams, Role, Room, RoomKind};
 
 use super::connection::{Connection, StoreError};
-use super::standing::{
-    self, Asking, Standing, judged, kind_name, role_number, standing, wire_name,
-};
+use super::standing::{Asking, Standing, judged, kind_name, role_number, wire_name};
 use super::tx::Channel;
 use super::{Effect, Fail, Tx, messages, refuse, users};
 use crate::access::Action;
+
+pub(crate) use list::{RoomsQuery, list};
 
 /// The most rooms one user owns.
 const OWNED_MAX: i64 = 50;
@@ -346,81 +348,6 @@ pub(super) async fn audit(
     Ok(())
 }
 
-/// A page of rooms.
-#[derive(Debug)]
-pub(crate) struct RoomsQuery {
-    pub(crate) asking: Asking,
-    pub(crate) query: Option<String>,
-    pub(crate) joined: bool,
-    pub(crate) after: Option<String>,
-    pub(crate) limit: u32,
-}
-
-const PUBLIC_ROOMS: &str = standing!(
-    "",
-    "",
-    "r.kind IN ('public', 'station') AND r.id > $4 AND lower(r.name) LIKE $5 ESCAPE '\\'
-     ORDER BY r.id LIMIT $6"
-);
-
-const OWN_ROOMS: &str = standing!(
-    "",
-    "",
-    "m.sub = $1 AND r.kind NOT IN ('direct', 'group') AND r.id > $4
-     AND lower(r.name) LIKE $5 ESCAPE '\\' ORDER BY r.id LIMIT $6"
-);
-
-pub(crate) async fn list(
-    connection: &mut Connection,
-    query: &RoomsQuery,
-) -> Result<RoomsResult, Fail> {
-    let caller = &query.asking.caller;
-    let address = caller.address_hex();
-    let mut pattern = String::from("%");
-    for char in query
-        .query
-        .as_deref()
-        .unwrap_or_default()
-        .to_lowercase()
-        .chars()
-    {
-        if matches!(char, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(char);
-    }
-    pattern.push('%');
-    let sql = if query.joined {
-        OWN_ROOMS
-    } else {
-        PUBLIC_ROOMS
-    };
-    let limit = i64::from(query.limit);
-    let rows = connection
-        .rows(
-            sql,
-            &[
-                caller.sub().into(),
-                (&address).into(),
-                query.asking.now.into(),
-                query.after.as_deref().unwrap_or_default().into(),
-                (&pattern).into(),
-                (limit + 1).into(),
-            ],
-        )
-        .await?;
-    let mut rooms = Vec::new();
-    let mut last = None;
-    let more = rows.len() > query.limit as usize;
-    for row in rows.iter().take(query.limit as usize) {
-        let standing = Standing::read(row, caller)?;
-        rooms.push(standing.room());
-        last = Some(standing.id);
-    }
-    let next = last.filter(|_| more);
-    Ok(RoomsResult { rooms, next })
-}
-
 /// Says something in a room in the server's name.
 pub(super) async fn say(tx: &mut Tx, room: &Standing, text: &str, now: i64) -> Result<u64, Fail> {
     messages::say(tx, &room.id, &wire_name(room.kind(), &room.id), text, now).await
@@ -432,9 +359,7 @@ pub(crate) async fn describe(
     asking: &Asking,
     room: &str,
 ) -> Result<Room, Fail> {
-    Ok(
-        standing::judged(connection, asking, room, Action::Subscribe)
-            .await?
-            .room(),
-    )
+    Ok(judged(connection, asking, room, Action::Subscribe)
+        .await?
+        .room())
 }
