@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs';
 import { copyFile, readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type Plugin } from 'vite';
@@ -11,7 +12,12 @@ const clientDist = fileURLToPath(new URL('../packages/client/dist/', import.meta
 function embeddablePlayer(): Plugin {
   return {
     name: 'skywave-embeddable-player',
-    apply: 'build',
+    configureServer(server) {
+      server.middlewares.use('/player.wasm', (_request, response) => {
+        response.setHeader('content-type', 'application/wasm');
+        createReadStream(`${clientDist}player.wasm`).pipe(response);
+      });
+    },
     async writeBundle({ dir }) {
       const wanted = (await readdir(clientDist)).filter((name) => name.startsWith('player.'));
       for (const name of wanted) await copyFile(`${clientDist}${name}`, `${dir ?? 'dist'}/${name}`);
@@ -32,7 +38,13 @@ export default defineConfig(async () => {
       modulePreload: { polyfill: false },
     },
     server: {
-      proxy: { '/api': process.env.SKYWAVE_SERVER ?? 'http://localhost:8080' },
+      // The relay names its other addresses after the host it was asked by.
+      proxy: {
+        '/api': {
+          target: process.env.SKYWAVE_SERVER ?? 'http://localhost:8080',
+          changeOrigin: true,
+        },
+      },
       fs: { allow: ['..'] },
     },
   };

@@ -6,7 +6,7 @@ import worklet from '../../packages/client/src/worklet/processor.ts?scriptfile';
 import { h } from './dom.ts';
 
 // Files of the site's own origin: so it runs under a policy that forbids `blob:`.
-const assets = { worker, worklet };
+const assets = worker === undefined || worklet === undefined ? {} : { worker, worklet };
 
 const VOLUME = 'skywave.volume';
 

@@ -1,4 +1,4 @@
-/** Finds the receiver's WebAssembly, which `make wasm` builds. */
+/** Finds the receiver's WebAssembly, which `make worklet` builds. */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
