@@ -44,6 +44,8 @@ pub(crate) enum Sent {
     Displaced(u32),
     /// It was dropped: it does not fit the path, or the listener is gone.
     Refused,
+    /// It is on no way out: taken within the process, or not wanted any more.
+    Aside,
 }
 
 /// Somebody who takes the packets of at most one track at a time.
@@ -120,11 +122,11 @@ impl Listener {
 
     fn send(&self, packet: &Packet) -> Sent {
         if !self.tuned.is_to(packet.track) {
-            return Sent::Queued;
+            return Sent::Aside;
         }
         let sent = self.sink.send(packet);
         match sent {
-            Sent::Queued => {}
+            Sent::Queued | Sent::Aside => {}
             Sent::Displaced(count) => {
                 self.dropped.fetch_add(count.into(), Ordering::Relaxed);
             }
@@ -180,6 +182,7 @@ impl Track {
                     dropped += u64::from(count);
                 }
                 Sent::Refused => dropped += 1,
+                Sent::Aside => {}
             }
         }
         self.metrics.datagrams_out.inc_by(queued);

@@ -51,7 +51,7 @@ pub(crate) struct App {
 
 impl FromRef<App> for Arc<Host> {
     fn from_ref(app: &App) -> Self {
-        Arc::clone(&app.host)
+        Self::clone(&app.host)
     }
 }
 

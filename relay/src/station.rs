@@ -39,7 +39,6 @@ mod window;
 use self::core::{Core, Owner};
 pub(crate) use effect::{Lane, SourceId};
 pub(crate) use ingest::Ingest;
-pub(crate) use ladder::Rendition;
 pub use local::{LocalSource, Publication, PublishEnded};
 pub(crate) use window::Rejected;
 

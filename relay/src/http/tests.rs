@@ -1,1 +1,135 @@
+use std::sync::Arc;
 
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+use axum::routing::get;
+use tower::ServiceExt;
+
+use super::*;
+use crate::config::Config;
+use crate::gate::{Denied, Gate, Identity};
+use crate::metrics::Metrics;
+use crate::session::host::Shared;
+use crate::station::Stations;
+
+struct NoGate;
+
+#[async_trait::async_trait]
+impl Gate for NoGate {
+    async fn authenticate(&self, _token: &str) -> Result<Identity, Denied> {
+        Err(Denied {
+            reason: "nobody".into(),
+        })
+    }
+}
+
+fn app() -> App {
+    let folder = std::env::temp_dir().join(format!("skywave-{:x}", rand::random::<u64>()));
+    let config = Config::default();
+    let metrics = Arc::<Metrics>::default();
+    let shared = Shared {
+        gate: Arc::new(NoGate),
+        stations: Stations::new(&config, Arc::clone(&metrics)),
+        metrics,
+        timing: config.timing.clone(),
+    };
+    let app = App {
+        host: Host::new(Arc::new(shared), 10),
+        certificates: Certificates::open(&config.certificate, &folder).unwrap(),
+        quic_port: None,
+    };
+    std::fs::remove_dir_all(&folder).unwrap();
+    app
+}
+
+async fn status(router: &Router, method: Method, path: &str) -> StatusCode {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "localhost");
+    let request = request.body(Body::empty()).unwrap();
+    router.clone().oneshot(request).await.unwrap().status()
+}
+
+#[tokio::test]
+async fn the_description_and_the_routes_agree() {
+    let router = router(app(), Router::new());
+    let described: serde_json::Value = serde_json::from_str(OPENAPI).unwrap();
+    let paths = described["paths"].as_object().unwrap();
+    for (path, methods) in paths {
+        assert_eq!(
+            methods.as_object().unwrap().keys().collect::<Vec<_>>(),
+            ["get"],
+            "{path}"
+        );
+        let path = path.replace("{id}", "nowhere");
+        let found = status(&router, Method::GET, &path).await;
+        let expected = if path.ends_with("nowhere") { 404 } else { 200 };
+        assert_eq!(found, expected, "{path}");
+        assert_eq!(status(&router, Method::POST, &path).await, 405, "{path}");
+    }
+    // What is served under /api is described: the source of this module names every route.
+    let routes = include_str!("../http.rs")
+        .match_indices("route(\"/api")
+        .count();
+    assert_eq!(routes, paths.len());
+}
+
+#[tokio::test]
+async fn a_schema_names_every_field_of_a_station() {
+    let described: serde_json::Value = serde_json::from_str(OPENAPI).unwrap();
+    let station = serde_json::json!({
+        "id": "a", "name": "", "description": "", "state": "live", "started_at": 1,
+        "listeners": 0, "listeners_peak": 0, "renditions": [],
+        "metadata": { "timestamp": 1, "title": "", "artist": "", "album": "", "url": "", "artwork_url": "" },
+    });
+    let station: wire::message::Station = serde_json::from_value(station).unwrap();
+    let station = serde_json::to_value(station).unwrap();
+    for (schema, value) in [("Station", &station), ("Metadata", &station["metadata"])] {
+        let properties = &described["components"]["schemas"][schema]["properties"];
+        let keys = |value: &serde_json::Value| {
+            let keys = value.as_object().unwrap().keys().cloned();
+            keys.collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(keys(properties), keys(value), "{schema}");
+    }
+}
+
+#[tokio::test]
+async fn the_site_answers_what_the_relay_does_not() {
+    let site = Router::new()
+        .route("/station", get(|| async { "site" }))
+        .fallback(|| async { (StatusCode::IM_A_TEAPOT, "elsewhere") });
+    let router = router(app(), site);
+    assert_eq!(status(&router, Method::GET, "/station").await, 200);
+    assert_eq!(status(&router, Method::GET, "/api/v1/stations").await, 200);
+    assert_eq!(status(&router, Method::GET, "/somewhere").await, 418);
+}
+
+#[tokio::test]
+async fn a_relay_that_drains_is_not_ready() {
+    let app = app();
+    let router = router(app.clone(), Router::new());
+    assert_eq!(status(&router, Method::GET, "/readyz").await, 200);
+    app.host.drain();
+    assert_eq!(status(&router, Method::GET, "/readyz").await, 503);
+    assert_eq!(status(&router, Method::GET, "/healthz").await, 200);
+}
+
+#[tokio::test]
+async fn without_a_quic_port_there_is_no_webtransport() {
+    let request = Request::get("/api/v1/connect").header("host", "radio.example");
+    let secure = request
+        .header("x-forwarded-proto", "https")
+        .body(Body::empty())
+        .unwrap();
+    let answer = router(app(), Router::new()).oneshot(secure).await.unwrap();
+    let body = axum::body::to_bytes(answer.into_body(), 10_000)
+        .await
+        .unwrap();
+    let connect: wire::message::Connect = serde_json::from_slice(&body).unwrap();
+    assert!(connect.webtransport.is_none());
+    assert_eq!(connect.websocket.url, "wss://radio.example/v1");
+    assert_eq!(connect.http.url, "https://radio.example");
+}

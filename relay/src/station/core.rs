@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+use media::transcoder;
 use wire::code::ErrorCode;
 use wire::frame::{Error, Push};
 use wire::message::{Counts, Metadata, Station, StationState, Track, TrackParams};
@@ -74,7 +75,7 @@ struct OnAir {
     started_at: u64,
     params: TrackParams,
     track: TrackId,
-    ladder: BTreeMap<Rendition, Made>,
+    ladder: BTreeMap<transcoder::Rendition, Made>,
     clock: Arc<MediaClock>,
     timeline: Timeline,
     /// The timestamp of the metadata subscribers were told of last.
@@ -259,14 +260,14 @@ impl OnAir {
 
     /// The track of a rendition, when it is there.
     fn track(&self, rendition: Rendition) -> Option<Track> {
-        let (id, params) = match rendition.params() {
-            None => (self.track, self.params),
-            Some(params) => (self.ladder.get(&rendition)?.track, params),
+        let id = match rendition {
+            Rendition::Source => self.track,
+            Rendition::Made(made) => self.ladder.get(&made)?.track,
         };
         Some(Track {
             id,
             rendition: rendition.name().to_owned(),
-            params,
+            params: rendition.params(self.params),
         })
     }
 }

@@ -1,10 +1,10 @@
 //! What the registry's core wants done.
 
+use media::transcoder;
 use wire::frame::Push;
 use wire::message::{CountsByStation, PublishEndCode};
 use wire::{StationId, TrackId};
 
-use super::ladder::Rendition;
 use crate::session::SessionId;
 
 /// One publish, by a session or from inside the process.
@@ -24,7 +24,7 @@ pub(crate) enum Effect {
     Make {
         track: TrackId,
         from: TrackId,
-        rendition: Rendition,
+        rendition: transcoder::Rendition,
     },
     /// All who take the first track, transcoders included, take the second instead.
     Move(TrackId, TrackId),

@@ -1,5 +1,6 @@
 //! The renditions of a station.
 
+use media::transcoder;
 use wire::message::{Codec, SOURCE_RENDITION, TrackParams};
 
 /// One way to hear a station.
@@ -7,55 +8,45 @@ use wire::message::{Codec, SOURCE_RENDITION, TrackParams};
 pub(crate) enum Rendition {
     /// What the station sends, untouched.
     Source,
-    /// 128 kb/s stereo.
-    High,
-    /// 64 kb/s stereo.
-    Medium,
-    /// 24 kb/s mono.
-    Low,
+    /// Made from it while somebody takes it.
+    Made(transcoder::Rendition),
 }
 
 impl Rendition {
-    const ALL: [Self; 4] = [Self::Source, Self::High, Self::Medium, Self::Low];
-
     /// Its name on the wire.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Source => SOURCE_RENDITION,
-            Self::High => "high",
-            Self::Medium => "medium",
-            Self::Low => "low",
+            Self::Made(rendition) => rendition.name(),
         }
     }
 
     /// The rendition of that name.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|rendition| rendition.name() == name)
+        match name {
+            SOURCE_RENDITION => Some(Self::Source),
+            _ => transcoder::Rendition::from_name(name).map(Self::Made),
+        }
     }
 
     /// The names of all, for stations and error messages.
     pub(crate) fn names() -> Vec<String> {
-        Self::ALL
-            .iter()
-            .map(|rendition| rendition.name().to_owned())
-            .collect()
+        let made = transcoder::Rendition::ALL.map(Self::Made);
+        let all = std::iter::once(Self::Source).chain(made);
+        all.map(|rendition| rendition.name().to_owned()).collect()
     }
 
-    /// What its packets are; none for the source, whose packets are what it sends.
-    pub(crate) fn params(self) -> Option<TrackParams> {
-        let (channels, bitrate) = match self {
-            Self::Source => return None,
-            Self::High => (2, 128_000),
-            Self::Medium => (2, 64_000),
-            Self::Low => (1, 24_000),
+    /// What its packets are, when the source's are `source`.
+    pub(crate) fn params(self, source: TrackParams) -> TrackParams {
+        let Self::Made(rendition) = self else {
+            return source;
         };
-        Some(TrackParams {
+        let encoder = rendition.encoder();
+        TrackParams {
             codec: Codec::Opus,
-            channels,
-            frame_us: 20_000,
-            bitrate,
-        })
+            channels: encoder.channels.count() as u8,
+            frame_us: encoder.frame.micros(),
+            bitrate: encoder.bitrate,
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use media::transcoder;
 use wire::code::ErrorCode;
 use wire::frame::{Error, Push, Reply};
 use wire::message::{STATIONS_CHANNEL, SubscribeParams, Subscribed};
@@ -11,7 +12,6 @@ use wire::{StationId, TrackId};
 use super::core::Published;
 use super::effect::{Audience, Effect, Lane};
 use super::ingest::Feed;
-use super::ladder::Rendition;
 use super::{Inner, Live};
 use crate::clock::Now;
 use crate::fanout::Track;
@@ -163,7 +163,7 @@ impl Inner {
         self.tracks.insert(id, Live { track, transcoder });
     }
 
-    fn make(&mut self, id: TrackId, from: TrackId, rendition: Rendition) {
+    fn make(&mut self, id: TrackId, from: TrackId, rendition: transcoder::Rendition) {
         self.open(id, None);
         let source = self.tracks.get(&from).map(|live| Arc::clone(&live.track));
         let live = self.tracks.get_mut(&id);

@@ -108,7 +108,7 @@ async fn carry(socket: WebSocket, port: Port, sound: &Sound, write: Duration) {
     let (mut sink, mut stream) = socket.split();
     let reading = async {
         read(&mut stream, frames, &ingress).await;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     let farewell = async {
         outbox.finished().await;

@@ -116,7 +116,7 @@ async fn carry(connection: &Connection, port: Port, write: Duration) -> CloseCod
         // The session's end is told even when the client reads but says no more.
         let reading = async {
             read_control(receive, frames).await;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         tokio::select! {
             () = write_lane(send, &outbox, Lane::Control, write) => {}
@@ -125,7 +125,7 @@ async fn carry(connection: &Connection, port: Port, write: Duration) -> CloseCod
     };
     let asides = async {
         write_asides(connection, &outbox, write).await;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     let farewell = async {
         outbox.finished().await;

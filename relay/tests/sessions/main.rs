@@ -1,8 +1,12 @@
 //! Sessions over real sockets on the loopback, on both transports.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod abuse;
 mod ends;
 mod flows;
 mod http;
 mod listening;
+mod renditions;
+mod serving;
 mod support;

@@ -22,12 +22,18 @@ pub(crate) use client::{Client, Kind, TRANSPORTS};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Tokens are `sub:stations:seconds`: a user who may publish those stations
-/// (`*` for all, `+` between several), for so long from now.
+/// (`*` for all, `+` between several), for so long from now. `panic` and `hang`
+/// make the gate do that.
 pub(crate) struct TestGate;
 
 #[async_trait::async_trait]
 impl Gate for TestGate {
     async fn authenticate(&self, token: &str) -> Result<Identity, Denied> {
+        match token {
+            "panic" => panic!("a gate with a bug"),
+            "hang" => std::future::pending::<()>().await,
+            _ => {}
+        }
         let denied = || Denied {
             reason: "no such token".into(),
         };
@@ -54,9 +60,15 @@ impl Gate for TestGate {
     }
 }
 
+/// Where a relay is, all a client needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) http: SocketAddr,
+}
+
 /// A relay that serves until it is dropped.
 pub(crate) struct TestRelay {
-    pub(crate) http: SocketAddr,
+    place: Place,
     pub(crate) handle: relay::Handle,
     shutdown: CancellationToken,
     running: JoinHandle<Result<(), relay::RunError>>,
@@ -78,11 +90,13 @@ impl TestRelay {
         };
         configure(&mut config);
         let relay = Relay::bind(config, Arc::new(TestGate)).await.unwrap();
-        let (http, handle) = (relay.http_addr(), relay.handle());
+        // A socket bound to every address is reached at this one.
+        let http = (Ipv4Addr::LOCALHOST, relay.http_addr().port()).into();
+        let handle = relay.handle();
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(relay.run(axum::Router::new(), shutdown.clone()));
         Self {
-            http,
+            place: Place { http },
             handle,
             shutdown,
             running,
@@ -101,6 +115,20 @@ impl TestRelay {
         self.shutdown.cancel();
     }
 
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
+}
+
+impl std::ops::Deref for TestRelay {
+    type Target = Place;
+
+    fn deref(&self) -> &Place {
+        &self.place
+    }
+}
+
+impl Place {
     /// Status, head and body of a GET.
     pub(crate) async fn get(&self, path: &str) -> (u16, String, String) {
         let host = self.http;
@@ -155,7 +183,12 @@ pub(crate) fn unix_us() -> u64 {
 
 /// An audio datagram whose packet tells its sequence.
 pub(crate) fn datagram(track: u64, sequence: u64, timestamp: u64) -> Vec<u8> {
-    let mut packet = vec![0xfc; 60];
+    datagram_of(track, sequence, timestamp, 60)
+}
+
+/// The same with a packet of that size.
+pub(crate) fn datagram_of(track: u64, sequence: u64, timestamp: u64, size: usize) -> Vec<u8> {
+    let mut packet = vec![0xfc; size];
     packet[1..9].copy_from_slice(&sequence.to_be_bytes());
     let datagram = Datagram {
         track: wire::TrackId::new(track).unwrap(),

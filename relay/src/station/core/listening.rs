@@ -7,7 +7,7 @@ use wire::message::{ListenResult, Track};
 
 use super::super::effect::{Audience, Effect, Lane};
 use super::super::ladder::Rendition;
-use super::{Core, Made, unknown_station};
+use super::{Core, Entry, Made, unknown_station};
 use crate::clock::Now;
 use crate::session::SessionId;
 
@@ -62,7 +62,9 @@ impl Core {
             return Ok(None);
         };
         let from = on_air.track;
-        if on_air.track(rendition).is_none() {
+        if let Rendition::Made(rendition) = rendition
+            && !on_air.ladder.contains_key(&rendition)
+        {
             if self.renditions >= self.limits.renditions {
                 let message = format!("the relay makes {} renditions already", self.renditions);
                 return Err(Error::new(ErrorCode::Overloaded, message).retry_after_ms(5_000));
@@ -109,11 +111,7 @@ impl Core {
         };
         let before = entry.listeners.insert(session, rendition);
         entry.peak = entry.peak.max(entry.listeners.len() as u64);
-        if let Some(made) = entry
-            .on_air
-            .as_mut()
-            .and_then(|air| air.ladder.get_mut(&rendition))
-        {
+        if let Some(made) = entry.made_mut(rendition) {
             made.idle_since = None;
         }
         self.listening.insert(session, id.clone());
@@ -132,8 +130,7 @@ impl Core {
         if entry.listeners.values().any(|other| *other == rendition) {
             return;
         }
-        let ladder = entry.on_air.as_mut().map(|on_air| &mut on_air.ladder);
-        if let Some(made) = ladder.and_then(|ladder| ladder.get_mut(&rendition)) {
+        if let Some(made) = entry.made_mut(rendition) {
             made.idle_since = Some(now.instant);
             self.wake_by(Some(now.instant + self.timing.rendition_grace));
         }
@@ -204,6 +201,16 @@ impl Core {
         pushes.push((Lane::Listeners, counts));
         for (lane, push) in pushes {
             self.tell(Audience::Session(session), lane, push);
+        }
+    }
+}
+
+impl Entry {
+    /// What is made for a rendition now.
+    fn made_mut(&mut self, rendition: Rendition) -> Option<&mut Made> {
+        match rendition {
+            Rendition::Source => None,
+            Rendition::Made(rendition) => self.on_air.as_mut()?.ladder.get_mut(&rendition),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A client that says exactly what a test wants said.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use wire::frame::Splitter;
 use wtransport::tls::Sha256Digest;
 use wtransport::{ClientConfig, Endpoint};
 
-use super::{PATIENCE, TestRelay, publish_params};
+use super::{PATIENCE, Place, publish_params};
 
 /// Which transport a client takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,19 +55,22 @@ pub(crate) struct Client {
 
 impl Client {
     /// Opens a transport and says nothing yet.
-    pub(crate) async fn open(relay: &TestRelay, kind: Kind) -> Self {
+    pub(crate) async fn open(relay: &Place, kind: Kind) -> Self {
         Self::open_at(relay, kind, "/v1").await
     }
 
-    pub(crate) async fn open_at(relay: &TestRelay, kind: Kind, path: &str) -> Self {
+    pub(crate) async fn open_at(relay: &Place, kind: Kind, path: &str) -> Self {
         match kind {
-            Kind::WebTransport => Self::open_webtransport(relay, path).await,
+            Kind::WebTransport => {
+                let address = std::net::Ipv4Addr::LOCALHOST.into();
+                Self::open_webtransport_at(relay, address, path).await
+            }
             Kind::WebSocket => Self::open_websocket(relay, path, Some("skywave.v1")).await,
         }
     }
 
     /// Opens a session and greets.
-    pub(crate) async fn greet(relay: &TestRelay, kind: Kind, token: Option<&str>) -> Self {
+    pub(crate) async fn greet(relay: &Place, kind: Kind, token: Option<&str>) -> Self {
         let mut client = Self::open(relay, kind).await;
         client.hello(token).await;
         client
@@ -81,7 +85,7 @@ impl Client {
     }
 
     /// Greets and publishes; gives back the track's id.
-    pub(crate) async fn publisher(relay: &TestRelay, kind: Kind, station: &str) -> (Self, u64) {
+    pub(crate) async fn publisher(relay: &Place, kind: Kind, station: &str) -> (Self, u64) {
         let mut client = Self::greet(relay, kind, Some("dj:*:600")).await;
         let result = client
             .request("publish", publish_params(station))
@@ -91,7 +95,8 @@ impl Client {
         (client, track)
     }
 
-    async fn open_webtransport(relay: &TestRelay, path: &str) -> Self {
+    /// Opens WebTransport to that address of this machine.
+    pub(crate) async fn open_webtransport_at(relay: &Place, address: IpAddr, path: &str) -> Self {
         let connect = relay.json("/api/v1/connect").await;
         let webtransport = &connect["webtransport"];
         let hashes = webtransport["certificateHashes"]
@@ -105,11 +110,14 @@ impl Client {
                 Sha256Digest::new(bytes.try_into().unwrap())
             });
         let config = ClientConfig::builder()
-            .with_bind_address((std::net::Ipv4Addr::LOCALHOST, 0).into())
+            .with_bind_address((address, 0).into())
             .with_server_certificate_hashes(hashes)
             .build();
         let endpoint = Endpoint::client(config).unwrap();
-        let url = webtransport["url"].as_str().unwrap().replace("/v1", path);
+        let told = webtransport["url"].as_str().unwrap();
+        let port = told.rsplit(':').next().unwrap().split('/').next().unwrap();
+        let port = port.parse().unwrap();
+        let url = format!("https://{}{path}", SocketAddr::new(address, port));
         let connection = endpoint.connect(url).await.unwrap();
         let (outgoing, mut waiting) = mpsc::unbounded_channel();
         let (frame_sender, frames) = mpsc::unbounded_channel();
@@ -168,11 +176,7 @@ impl Client {
         }
     }
 
-    pub(crate) async fn open_websocket(
-        relay: &TestRelay,
-        path: &str,
-        protocol: Option<&str>,
-    ) -> Self {
+    pub(crate) async fn open_websocket(relay: &Place, path: &str, protocol: Option<&str>) -> Self {
         let url = format!("ws://{}{path}", relay.http);
         let mut request = url.into_client_request().unwrap();
         if let Some(protocol) = protocol {
