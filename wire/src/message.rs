@@ -20,8 +20,7 @@ pub mod room;
 mod station;
 
 pub use station::{
-    Codec, Counts, InvalidTrack, Metadata, Station, StationState, Track, TrackParams,
-    clean_text,
+    Codec, Counts, InvalidTrack, Metadata, Station, StationState, Track, TrackParams, clean_text,
 };
 
 /// The name of the channel that carries `bye`.

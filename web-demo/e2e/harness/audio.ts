@@ -13,7 +13,7 @@ export interface ToneReport {
   /** The frequency that fits best, within 0.2 % of the one asked for, in Hz. */
   hz: number;
   amplitude: number;
-  /** Power of the tone to the power of everything else, over all samples. */
+  /** Power of the tone to the power of everything else, fitted in windows of 200 ms. */
   snrDb: number;
   /** Places where the tone falls silent or its phase leaps: dropped, repeated or invented sound. */
   gaps: Gap[];
@@ -122,12 +122,25 @@ function findGaps(samples: Float32Array, rate: number, hz: number, amplitude: nu
   return gaps;
 }
 
+// Long enough for a fit to tell noise from tone, short enough that a receiver that changes
+// its speed by a part in a thousand meanwhile does not look like noise.
+const FIT_S = 0.2;
+
 /** Holds samples against a tone of `hz`. Costs about a hundred passes over the samples. */
 export function analyseTone(samples: Float32Array, rate: number, hz: number): ToneReport {
   if (samples.length < rate / 10) throw new Error(`${samples.length} samples are too few to judge`);
   const best = refine(samples, rate, hz);
-  const { amplitude, residual } = fit(samples, rate, best);
-  const snrDb = 10 * Math.log10(amplitude ** 2 / 2 / Math.max(residual, 1e-12));
+  const size = Math.min(samples.length, Math.round(rate * FIT_S));
+  let [power, residual, windows] = [0, 0, 0];
+  for (let start = 0; start + size <= samples.length; start += size) {
+    const window = samples.subarray(start, start + size);
+    const found = fit(window, rate, refine(window, rate, hz));
+    power += found.amplitude ** 2 / 2;
+    residual += found.residual;
+    windows += 1;
+  }
+  const amplitude = Math.sqrt((2 * power) / windows);
+  const snrDb = 10 * Math.log10(power / Math.max(residual, windows * 1e-12));
   return { hz: best, amplitude, snrDb, gaps: findGaps(samples, rate, best, amplitude) };
 }
 

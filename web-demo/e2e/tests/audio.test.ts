@@ -40,6 +40,17 @@ test('a clock that is 300 parts per million off is no noise', () => {
   assert.deepEqual(report.gaps, []);
 });
 
+test('a receiver that changes its speed a little makes no noise', () => {
+  let phase = 0;
+  const samples = Float32Array.from({ length: 3 * RATE }, (_, i) => {
+    phase += (440 / RATE) * (1 + 0.0015 * Math.sin((2 * Math.PI * i) / (3 * RATE)));
+    return 0.5 * Math.sin(2 * Math.PI * phase);
+  });
+  const report = analyseTone(samples, RATE, 440);
+  assert.ok(report.snrDb > 40, `${report.snrDb}`);
+  assert.deepEqual(report.gaps, []);
+});
+
 test('twenty silent milliseconds are a gap, where they are', () => {
   const samples = tone(440, 0.5, 3);
   samples.fill(0, RATE, RATE + RATE / 50);

@@ -140,7 +140,7 @@ export class Player extends Emitter<PlayerEvents> {
     return this.#station;
   }
 
-  /** The rendition asked for; switched to without a gap. */
+  /** The rendition asked for; a switch keeps the session and is silent for a moment. */
   get rendition(): string {
     return this.#rendition ?? 'source';
   }
