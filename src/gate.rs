@@ -1,39 +1,79 @@
 //! The relay's gate over `signaling`: who a token's bearer is and what they may do.
 
-use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
+use arc_swap::ArcSwap;
 use relay::{Denied, Identity, Rights, Stations};
 use signaling::token::{Config, Key, Mint, Verifier, load_or_create_secret};
 
 use crate::config::{Auth, Settings};
 use crate::exit::BadArguments;
 
+/// How often the key files are looked at.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// Answers the relay.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    verifier: Verifier,
+    settings: Settings,
+    verifier: ArcSwap<Verifier>,
 }
 
 impl Gate {
     /// A gate with the configured keys; a secret is made when there are none.
     pub(crate) fn new(settings: &Settings) -> anyhow::Result<Self> {
-        let auth = &settings.auth;
-        let mut keys = configured_keys(auth)?;
-        if keys.is_empty() {
-            let secret = load_or_create_secret(&settings.data_dir);
-            keys.push(Key::secret(
-                &secret.context("the secret in the data folder")?,
-            )?);
-        }
-        let verifier = Verifier::new(Config {
-            keys,
-            issuer: auth.issuer.clone(),
-            audience: auth.audience.clone(),
-        });
-        Ok(Self { verifier })
+        Ok(Self {
+            settings: settings.clone(),
+            verifier: ArcSwap::from_pointee(verifier(settings)?),
+        })
     }
+
+    /// Reads the keys again whenever one of their files changes, for ever. Files that
+    /// cannot be used leave the keys as they were.
+    pub(crate) async fn follow_key_files(self: Arc<Self>) {
+        let mut known = versions(&self.settings.auth);
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let found = versions(&self.settings.auth);
+            if found == known {
+                continue;
+            }
+            match verifier(&self.settings) {
+                Ok(verifier) => {
+                    self.verifier.store(Arc::new(verifier));
+                    tracing::info!("the keys of tokens were read anew");
+                }
+                Err(error) => tracing::error!(%error, "the keys of tokens stay as they were"),
+            }
+            known = found;
+        }
+    }
+}
+
+fn verifier(settings: &Settings) -> anyhow::Result<Verifier> {
+    let mut keys = configured_keys(&settings.auth)?;
+    if keys.is_empty() {
+        let secret = load_or_create_secret(&settings.data_dir);
+        keys.push(Key::secret(&secret.context("the secret in the data folder")?)?);
+    }
+    Ok(Verifier::new(Config {
+        keys,
+        issuer: settings.auth.issuer.clone(),
+        audience: settings.auth.audience.clone(),
+    }))
+}
+
+/// What tells whether a key file changed: when it was written and how long it is.
+fn versions(auth: &Auth) -> Vec<Option<(SystemTime, u64)>> {
+    let files = [&auth.secret_file, &auth.public_key_file, &auth.jwks_file];
+    let version = |path: &PathBuf| {
+        let file = std::fs::metadata(path).ok()?;
+        Some((file.modified().ok()?, file.len()))
+    };
+    files.into_iter().flatten().map(version).collect()
 }
 
 #[async_trait::async_trait]
@@ -41,7 +81,7 @@ impl relay::Gate for Gate {
     async fn authenticate(&self, token: &str) -> Result<Identity, Denied> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now_s = now.unwrap_or_default().as_secs();
-        let found = self.verifier.verify(token, now_s);
+        let found = self.verifier.load().verify(token, now_s);
         let found = found.map_err(|refused| Denied {
             reason: refused.to_string(),
         })?;

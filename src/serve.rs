@@ -26,10 +26,11 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     std::fs::create_dir_all(&settings.data_dir)
         .with_context(|| format!("data_dir = {}", settings.data_dir.display()))?;
     let gate = Arc::new(Gate::new(&settings)?);
-    let relay = Relay::bind(settings.relay(), gate).await?;
+    let relay = Relay::bind(settings.relay(), Arc::clone(&gate) as _).await?;
     let shutdown = CancellationToken::new();
-    // Both end with this function, however it ends.
+    // They end with this function, however it ends.
     let mut helpers = tokio::task::JoinSet::new();
+    helpers.spawn(gate.follow_key_files());
     helpers.spawn(stop_on_signal(shutdown.clone()));
     // Before anybody can connect, so that nobody takes the station first.
     let demo = settings.demo.then(|| Demo::start(&relay.handle()));

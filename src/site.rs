@@ -37,14 +37,13 @@ const HASHED_FOLDER: &str = "assets/";
 const FOREVER: &str = "public, max-age=31536000, immutable";
 const REVALIDATE: &str = "no-cache";
 
-/// WebAssembly needs a word of its own; workers and worklets may be made from blobs; the
+/// WebAssembly needs a word of its own. Workers and worklets are files of this origin. The
 /// player connects to relays anywhere and shows artwork from anywhere.
 const POLICY: &str = "default-src 'self'; \
-     script-src 'self' 'wasm-unsafe-eval' blob:; \
-     worker-src 'self' blob:; \
-     connect-src * ws: wss: blob: data:; \
-     img-src * data: blob:; \
-     media-src 'self' blob: data:; \
+     script-src 'self' 'wasm-unsafe-eval'; \
+     worker-src 'self'; \
+     connect-src * ws: wss:; \
+     img-src * data:; \
      style-src 'self' 'unsafe-inline'; \
      base-uri 'none'; form-action 'self'; frame-ancestors 'self'; object-src 'none'";
 
@@ -81,7 +80,7 @@ async fn answer(method: Method, uri: Uri, headers: HeaderMap) -> Response {
 
 /// Whether a path with a dot is a page all the same: station ids may hold dots.
 fn is_page(path: &str) -> bool {
-    path.starts_with("station/") || path.starts_with("stations/") || path.starts_with("s/")
+    path.starts_with("station/")
 }
 
 fn find(path: &str) -> Option<&'static File> {

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use wire::StationId;
 use wire::message::{Counts, ListenParams, Metadata, SOURCE_RENDITION, Station, Track};
@@ -124,7 +124,8 @@ pub struct Stats {
 pub struct Listener {
     events: mpsc::Receiver<Event>,
     commands: mpsc::Sender<Command>,
-    task: JoinHandle<Error>,
+    ended: watch::Receiver<Option<Error>>,
+    task: JoinHandle<()>,
 }
 
 #[derive(Debug)]
@@ -150,11 +151,18 @@ impl Listener {
         let tuned = tune_in(&connector, &config.params()).await?;
         let (events, events_seen) = mpsc::channel(EVENTS_MAX);
         let (commands, command_queue) = mpsc::channel(8);
-        let actor = Actor::new(connector, config, events, command_queue);
-        let task = tokio::spawn(actor.run(tuned));
+        let (ended_now, ended) = watch::channel(None);
+        let actor = Actor::new(connector, config, events.clone(), command_queue);
+        let task = tokio::spawn(async move {
+            let error = actor.run(tuned).await;
+            ended_now.send_replace(Some(error));
+            // Held until now: who sees the events end looks for the reason.
+            drop(events);
+        });
         Ok(Self {
             events: events_seen,
             commands,
+            ended,
             task,
         })
     }
@@ -164,7 +172,10 @@ impl Listener {
     pub async fn next(&mut self) -> Result<Event, Error> {
         match self.events.recv().await {
             Some(event) => Ok(event),
-            None => Err(self.ended().await),
+            None => {
+                let ended = self.ended.borrow().clone();
+                Err(ended.unwrap_or_else(|| Error::CutOff("the listener failed".into())))
+            }
         }
     }
 
@@ -201,14 +212,6 @@ impl Listener {
         };
         let result = tokio::time::timeout(Duration::from_secs(15), exchange).await;
         result.unwrap_or_else(|_| Err(gone()))
-    }
-
-    async fn ended(&mut self) -> Error {
-        if self.task.is_finished() || !self.events.is_empty() || self.events.is_closed() {
-            let ended = (&mut self.task).await;
-            return ended.unwrap_or_else(|_| Error::CutOff("the listener failed".into()));
-        }
-        Error::CutOff("the listener has ended".into())
     }
 }
 

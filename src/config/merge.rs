@@ -198,7 +198,7 @@ mod tests {
         for (key, value) in &table {
             match value {
                 Value::Table(section) => {
-                    names.extend(section.keys().map(|inner| variable(key, inner)))
+                    names.extend(section.keys().map(|inner| variable(key, inner)));
                 }
                 Value::Array(_) => assert_eq!(key, "stations"),
                 _ => names.push(variable("", key)),

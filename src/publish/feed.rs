@@ -244,7 +244,7 @@ impl Desk<'_> {
             match event {
                 Ok(Some(Event::Sound(sound))) => self.push(&sound, from)?,
                 Ok(Some(Event::Tags { tags, .. })) => {
-                    self.tell(Some(tags), opened.stem.as_deref())?
+                    self.tell(Some(tags), opened.stem.as_deref())?;
                 }
                 Ok(None) => return Ok(()),
                 Err(error) => {

@@ -31,17 +31,52 @@ enum Style {
 #[derive(Debug)]
 pub(super) struct Progress {
     style: Style,
-    begun: Instant,
-    last: Instant,
     bitrate: u32,
     title: String,
-    packets: u64,
-    bytes: u64,
     /// Since the last line.
-    recent_bytes: u64,
-    square_sum: f64,
-    recent_packets: u32,
+    recent: Tally,
+    /// Since the beginning.
+    total: Tally,
+}
+
+/// What was sent since some moment.
+#[derive(Debug, Clone, Copy)]
+struct Tally {
+    since: Instant,
+    packets: u32,
+    bytes: u64,
+    /// Of the packets' levels, as powers.
+    power: f64,
     peak_dbfs: f64,
+}
+
+impl Tally {
+    fn new() -> Self {
+        Self {
+            since: Instant::now(),
+            packets: 0,
+            bytes: 0,
+            power: 0.0,
+            peak_dbfs: SILENCE_DBFS,
+        }
+    }
+
+    fn add(&mut self, bytes: usize, level: Level) {
+        self.packets += 1;
+        self.bytes += bytes as u64;
+        self.power += 10f64.powf(level.rms_dbfs / 10.0);
+        self.peak_dbfs = self.peak_dbfs.max(level.peak_dbfs);
+    }
+
+    fn bitrate(&self) -> u64 {
+        let seconds = self.since.elapsed().as_secs_f64().max(0.001);
+        (self.bytes as f64 * 8.0 / seconds) as u64
+    }
+
+    fn level_dbfs(&self) -> f64 {
+        let mean = self.power / f64::from(self.packets.max(1));
+        (10.0 * mean.log10()).max(SILENCE_DBFS)
+    }
 }
 
 /// A line in JSON.
@@ -73,19 +108,12 @@ impl Progress {
             _ if std::io::stderr().is_terminal() => Style::Terminal,
             _ => Style::Log,
         };
-        let now = Instant::now();
         Self {
             style,
-            begun: now,
-            last: now,
             bitrate,
             title: String::new(),
-            packets: 0,
-            bytes: 0,
-            recent_bytes: 0,
-            square_sum: 0.0,
-            recent_packets: 0,
-            peak_dbfs: f64::NEG_INFINITY,
+            recent: Tally::new(),
+            total: Tally::new(),
         }
     }
 
@@ -97,34 +125,31 @@ impl Progress {
     }
 
     pub(super) fn handle_packet(&mut self, bytes: usize, level: Level, status: &Status) {
-        self.packets += 1;
-        self.bytes += bytes as u64;
-        self.recent_bytes += bytes as u64;
-        self.recent_packets += 1;
-        self.square_sum += 10f64.powf(level.rms_dbfs / 10.0);
-        self.peak_dbfs = self.peak_dbfs.max(level.peak_dbfs);
+        self.recent.add(bytes, level);
+        self.total.add(bytes, level);
         let interval = match self.style {
             Style::Quiet => return,
             Style::Log => INTERVAL_LOG,
             _ => INTERVAL,
         };
-        if self.last.elapsed() >= interval {
-            self.tell(status);
+        if self.recent.since.elapsed() >= interval {
+            self.tell(&self.recent, status);
+            self.recent = Tally::new();
         }
     }
 
-    /// The last line.
+    /// The last line: the means of all.
     pub(super) fn finish(&mut self, status: &Status) {
         if self.style != Style::Quiet {
-            self.tell(status);
+            self.tell(&self.total, status);
         }
         if self.style == Style::Terminal {
             eprintln!();
         }
     }
 
-    fn tell(&mut self, status: &Status) {
-        let line = self.line(status);
+    fn tell(&self, tally: &Tally, status: &Status) {
+        let line = self.line(tally, status);
         match self.style {
             Style::Json => {
                 let json = serde_json::to_string(&line).expect("plain numbers and text");
@@ -134,24 +159,17 @@ impl Progress {
             Style::Terminal => eprint!("\r\x1b[2K{}", text(&line)),
             _ => eprintln!("{}", text(&line)),
         }
-        self.last = Instant::now();
-        self.recent_bytes = 0;
-        self.recent_packets = 0;
-        self.square_sum = 0.0;
-        self.peak_dbfs = f64::NEG_INFINITY;
     }
 
-    fn line(&self, status: &Status) -> Line<'_> {
-        let elapsed = self.last.elapsed().as_secs_f64().max(0.001);
-        let mean = self.square_sum / f64::from(self.recent_packets.max(1));
+    fn line(&self, tally: &Tally, status: &Status) -> Line<'_> {
         Line {
             on_air: status.on_air,
-            seconds: tenth(self.begun.elapsed().as_secs_f64()),
+            seconds: tenth(self.total.since.elapsed().as_secs_f64()),
             title: &self.title,
-            bitrate: (self.recent_bytes as f64 * 8.0 / elapsed) as u64,
+            bitrate: tally.bitrate(),
             target_bitrate: self.bitrate,
-            level_dbfs: tenth((10.0 * mean.log10()).max(SILENCE_DBFS)),
-            peak_dbfs: tenth(self.peak_dbfs.max(SILENCE_DBFS)),
+            level_dbfs: tenth(tally.level_dbfs()),
+            peak_dbfs: tenth(tally.peak_dbfs),
             packets: status.sent,
             dropped: status.dropped,
             received: status.report.received,

@@ -195,10 +195,6 @@ impl Server {
         &self.http
     }
 
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// A token this server accepts.
     pub(crate) fn token(&self, args: &[&str]) -> String {
         let mut command = skywave();
@@ -284,15 +280,7 @@ impl Listening {
     pub(crate) fn finish(mut self) -> Heard {
         let code = self.process.code();
         assert_eq!(code, 0, "{:#?}", self.process.lines());
-        Heard {
-            sound: crate::tone::read_wav(&self.folder.path().join("out.wav")),
-            stats: self.stats(),
-        }
-    }
-
-    pub(crate) fn stats(&self) -> Value {
-        let text = std::fs::read_to_string(self.folder.path().join("stats.json"));
-        serde_json::from_str(&text.unwrap()).unwrap()
+        Heard::read(self.folder.path())
     }
 
     /// Waits until it has heard something.
@@ -305,6 +293,15 @@ impl Listening {
 }
 
 impl Heard {
+    /// Reads `out.wav` and `stats.json`.
+    pub(crate) fn read(folder: &Path) -> Self {
+        let stats = std::fs::read_to_string(folder.join("stats.json")).unwrap();
+        Self {
+            sound: crate::tone::read_wav(&folder.join("out.wav")),
+            stats: serde_json::from_str(&stats).unwrap(),
+        }
+    }
+
     pub(crate) fn number(&self, name: &str) -> f64 {
         let number = self.stats[name].as_f64();
         number.unwrap_or_else(|| panic!("no {name} in {}", self.stats))

@@ -2,6 +2,7 @@
 //!
 //! Each test starts its own server on free ports with a data folder of its own. What
 //! is heard is measured, never assumed; no assertion is about tight wall-clock times.
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 mod cli;
 mod crowd;
@@ -9,6 +10,7 @@ mod files;
 mod harness;
 mod outage;
 mod rights;
+mod secure;
 mod sources;
 mod switching;
 mod tone;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use client::{Connector, Options, Prefer, Transport};
 
-use crate::harness::{Server, fixture, outcome, skywave};
+use crate::harness::{Server, fixture, outcome, skywave, until};
 use crate::tone::{assert_clean, write_wav};
 
 #[tokio::test]
@@ -129,6 +129,11 @@ async fn configured_keys_take_the_place_of_the_made_one() {
         .output()
         .unwrap();
     let token = String::from_utf8(output.stdout).unwrap();
-    let (code, errors) = outcome(server.publish_command("tone", token.trim()).arg(&file));
+    let publish = || outcome(server.publish_command("tone", token.trim()).arg(&file));
+    let (code, errors) = publish();
     assert_eq!(code, 0, "{errors}");
+
+    // A key that is replaced holds without a restart.
+    std::fs::write(&secret, "quite another secret, as long as needed").unwrap();
+    until("the old key is forgotten", || (publish().0 == 3).then_some(()));
 }

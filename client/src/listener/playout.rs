@@ -31,6 +31,10 @@ pub(super) struct Playout {
 }
 
 impl Playout {
+    #[expect(
+        clippy::field_reassign_with_default,
+        reason = "the struct is not exhaustive"
+    )]
     pub(super) fn new(start_delay: Duration) -> Self {
         let mut config = receiver::Config::default();
         config.start_delay = start_delay;
