@@ -57,7 +57,9 @@ fn verifier(settings: &Settings) -> anyhow::Result<Verifier> {
     let mut keys = configured_keys(&settings.auth)?;
     if keys.is_empty() {
         let secret = load_or_create_secret(&settings.data_dir);
-        keys.push(Key::secret(&secret.context("the secret in the data folder")?)?);
+        keys.push(Key::secret(
+            &secret.context("the secret in the data folder")?,
+        )?);
     }
     Ok(Verifier::new(Config {
         keys,

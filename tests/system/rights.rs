@@ -135,5 +135,7 @@ async fn configured_keys_take_the_place_of_the_made_one() {
 
     // A key that is replaced holds without a restart.
     std::fs::write(&secret, "quite another secret, as long as needed").unwrap();
-    until("the old key is forgotten", || (publish().0 == 3).then_some(()));
+    until("the old key is forgotten", || {
+        (publish().0 == 3).then_some(())
+    });
 }

@@ -71,7 +71,8 @@ async fn progress_tells_what_reached_the_relay() {
     let level = last["level_dbfs"].as_f64().unwrap();
     assert!((level + 11.1).abs() < 1.0, "{last}");
     let bitrate = last["bitrate"].as_f64().unwrap();
-    assert!((60e3..160e3).contains(&bitrate), "{last}");
+    // Variable bitrate spends more on a pure tone than on music.
+    assert!((60e3..256e3).contains(&bitrate), "{last}");
     assert!(last["round_trip_ms"].as_f64().is_some(), "{last}");
     assert_eq!(last["title"], "The Lab - The Tone");
 }
