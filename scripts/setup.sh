@@ -43,6 +43,7 @@ Xvfb                                            xvfb
 pulseaudio                                      pulseaudio
 pactl                                           pulseaudio-utils
 ffmpeg                                          ffmpeg
+/usr/lib/postgresql/*/bin/initdb                postgresql
 /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core
 '
 
