@@ -204,9 +204,10 @@ impl Track {
 
     /// Stops them. Once this returns the listener is tuned to nothing.
     pub(crate) fn detach(&self, listener: &Arc<Listener>) {
-        if listener.tuned.is_to(self.id) {
-            listener.tuned.set(None);
+        if !listener.tuned.is_to(self.id) {
+            return;
         }
+        listener.tuned.set(None);
         self.listeners.rcu(|before| {
             let others = before.iter().filter(|other| !Arc::ptr_eq(other, listener));
             others.cloned().collect::<Vec<_>>()

@@ -167,17 +167,10 @@ impl Stations {
     /// Answers `listen`.
     pub(crate) fn listen(&self, id: SessionId, request: u64, params: &ListenParams) {
         self.change(|inner, now| {
-            let result = inner
-                .core
-                .listen(id, &params.station, &params.rendition, now);
-            // Off the former track before the reply, on the new one after it.
-            if result.is_ok() {
-                inner.detach(id);
-            }
-            inner.reply(
-                id,
-                &Reply::new(request, result.as_ref().map_err(Clone::clone)),
-            );
+            let (station, rendition) = (&params.station, &params.rendition);
+            let result = inner.core.listen(id, station, rendition, now);
+            let reply = Reply::new(request, result.as_ref().map_err(Clone::clone));
+            inner.settle_around(id, &reply);
         });
     }
 
@@ -188,8 +181,7 @@ impl Stations {
                 true => Ok(&Empty {}),
                 false => Err(settle::not_listening()),
             };
-            inner.detach(id);
-            inner.reply(id, &Reply::new(request, result));
+            inner.settle_around(id, &Reply::new(request, result));
         });
     }
 

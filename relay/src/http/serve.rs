@@ -9,7 +9,7 @@ use axum::Router;
 use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -34,6 +34,9 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Bytes the kernel may hold that it has not sent: sound that waits there grows old
 /// where it cannot be dropped any more.
 const UNSENT_MAX: u32 = 16 * 1024;
+
+/// How long a client may take to acknowledge, or to make room for, what it is sent.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 
 /// A TCP port and what to speak on it.
 pub(crate) struct Server {
@@ -86,9 +89,12 @@ impl Server {
     }
 
     async fn welcome(&self, stream: TcpStream, address: SocketAddr, stop: CancellationToken) {
-        // Neither is worth refusing a client for.
+        // None of this is worth refusing a client for.
         let _ = stream.set_nodelay(true);
-        let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_MAX);
+        let socket = SockRef::from(&stream);
+        let _ = socket.set_tcp_notsent_lowat(UNSENT_MAX);
+        let _ = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+        let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(UNACKNOWLEDGED));
         let Some(tls) = &self.tls else {
             return serve(stream, address, self.router.clone(), stop).await;
         };

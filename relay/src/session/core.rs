@@ -36,6 +36,9 @@ const TITLES_BURST: u32 = 20;
 /// Channels one session may subscribe.
 pub(crate) const SUBSCRIPTIONS_MAX: usize = 64;
 
+/// The longest message of an error, in characters.
+const MESSAGE_CHARS_MAX: usize = 256;
+
 /// How often a source is told what arrived.
 const REPORT_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -162,7 +165,7 @@ impl Core {
         }
         match self.judge(&request, now) {
             Ok(verdict) => verdict,
-            Err(error) => Verdict::Reply(Reply::new::<Empty>(request.id, Err(error))),
+            Err(error) => Verdict::Reply(Reply::new::<Empty>(request.id, Err(shortened(error)))),
         }
     }
 
@@ -284,6 +287,10 @@ impl Core {
             return Err(Error::new(ErrorCode::BadRequest, "hello comes once"));
         }
         let params: HelloParams = request.params()?;
+        if params.subscriptions.len() > SUBSCRIPTIONS_MAX {
+            let message = format!("above {SUBSCRIPTIONS_MAX} subscriptions");
+            return Err(Error::new(ErrorCode::TooManySubscriptions, message));
+        }
         if params.protocol != wire::PROTOCOL {
             let message = format!("this relay speaks protocol {}", wire::PROTOCOL);
             let error = Error::new(ErrorCode::UnsupportedProtocol, &*message);
@@ -334,6 +341,13 @@ fn pong(request: &Request, now: Now) -> Result<Verdict, Error> {
         server_time: now.unix_us,
     };
     Ok(Verdict::Reply(Reply::new(request.id, Ok(&result))))
+}
+
+/// The same error with a message fit to be told: it may quote what the client sent.
+fn shortened(mut error: Error) -> Error {
+    let plain = error.message.chars().filter(|char| !char.is_control());
+    error.message = plain.take(MESSAGE_CHARS_MAX).collect();
+    error
 }
 
 /// What every session is told it may do.

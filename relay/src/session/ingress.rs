@@ -43,7 +43,6 @@ impl Ingress {
     /// one and the datagram is good; else counts it.
     pub(crate) fn handle_datagram(&self, bytes: &[u8], now: Now) {
         let mut state = self.lock();
-        // Datagrams of kinds to come are none of our business yet.
         let passed = match &mut state.ingest {
             Some(ingest) => ingest.handle_datagram(bytes, now),
             None => Err(Rejected::NoSource),

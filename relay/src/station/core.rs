@@ -31,6 +31,7 @@ mod subscribing;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod transitions;
 
 pub(crate) use on_air::{Owner, Published};
 

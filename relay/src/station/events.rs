@@ -10,8 +10,8 @@ use wire::message::STATIONS_CHANNEL;
 const EVENTS_MAX: usize = 256;
 
 /// The most bytes of state or missed events told in one reply, so that it fits a
-/// frame of 65,536 with what surrounds it.
-pub(crate) const REPLY_BYTES_MAX: usize = 48 * 1024;
+/// frame of 65,536 with what surrounds it, 63 refusals of other channels at worst.
+pub(crate) const REPLY_BYTES_MAX: usize = 44 * 1024;
 
 /// Numbers events within one epoch and keeps the last of them.
 #[derive(Debug)]

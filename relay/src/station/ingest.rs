@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use wire::audio::{Datagram, SendTime};
+use wire::audio::{Datagram, DecodeError, SendTime};
 use wire::message::{PublishEndCode, TrackParams};
 
 use super::effect::SourceId;
@@ -93,6 +93,8 @@ impl Ingest {
             Ok(()) => {
                 self.metrics.datagrams_in.inc();
             }
+            // Not for this version to judge.
+            Err(Rejected::Kind) => {}
             Err(_) => self.rejected += 1,
         }
         passed
@@ -105,7 +107,10 @@ impl Ingest {
     }
 
     fn pass(&mut self, bytes: &[u8], now: Now) -> Result<(), Rejected> {
-        let datagram = Datagram::decode(bytes).map_err(|_| Rejected::Malformed)?;
+        let datagram = Datagram::decode(bytes).map_err(|error| match error {
+            DecodeError::Kind(_) => Rejected::Kind,
+            _ => Rejected::Malformed,
+        })?;
         if datagram.track != self.feed.track.id() || self.feed.ended().is_some() {
             return Err(Rejected::Track);
         }

@@ -17,7 +17,6 @@ use crate::clock::Now;
 use crate::fanout::Track;
 use crate::fanout::rendition::Transcoder;
 use crate::session::SessionId;
-use crate::session::core::SUBSCRIPTIONS_MAX;
 use crate::session::outbox::Frame;
 
 impl Inner {
@@ -26,6 +25,17 @@ impl Inner {
         while let Some(effect) = self.core.poll_effect() {
             self.apply(effect);
         }
+    }
+
+    /// The same with a reply in its place: once it is told, the sound of before has
+    /// ended and that of now flows; what follows from the request is told after it.
+    pub(super) fn settle_around(&mut self, session: SessionId, reply: &Reply) {
+        let effects = std::iter::from_fn(|| self.core.poll_effect());
+        let is_telling = |effect: &Effect| matches!(effect, Effect::Tell(..) | Effect::Counts(_));
+        let (tellings, changes): (Vec<_>, Vec<_>) = effects.partition(is_telling);
+        changes.into_iter().for_each(|effect| self.apply(effect));
+        self.reply(session, reply);
+        tellings.into_iter().for_each(|effect| self.apply(effect));
     }
 
     fn apply(&mut self, effect: Effect) {
@@ -89,27 +99,19 @@ impl Inner {
         now: Now,
     ) -> Vec<Subscribed> {
         let mut seen = BTreeSet::new();
-        let mut subscribe = |index: usize, params: &SubscribeParams| {
-            let first = seen.insert(params.channel.clone());
-            let subscribed = if index >= SUBSCRIPTIONS_MAX {
-                let message = format!("above {SUBSCRIPTIONS_MAX} subscriptions");
-                Err(Error::new(ErrorCode::TooManySubscriptions, message))
-            } else if !first {
+        let mut subscribe = |params: &SubscribeParams| {
+            let subscribed = if seen.insert(params.channel.clone()) {
+                self.subscribe(session, params, now)
+            } else {
                 Err(Error::new(
                     ErrorCode::BadRequest,
                     "this channel is named twice",
                 ))
-            } else {
-                self.subscribe(session, params, now)
             };
-            let channel = || params.channel.chars().take(128).collect();
-            subscribed.unwrap_or_else(|error| Subscribed::refused(channel(), error))
+            let refused = |error| Subscribed::refused(echo(&params.channel), error);
+            subscribed.unwrap_or_else(refused)
         };
-        // A refusal takes some 300 bytes: what is beyond this cannot fit the reply.
-        let wanted = wanted.iter().take(2 * SUBSCRIPTIONS_MAX).enumerate();
-        wanted
-            .map(|(index, params)| subscribe(index, params))
-            .collect()
+        wanted.iter().map(&mut subscribe).collect()
     }
 
     pub(super) fn subscribe(
@@ -216,6 +218,13 @@ pub(super) fn known_channel(channel: &str) -> Result<(), Error> {
         _ => "there is no such channel",
     };
     Err(Error::new(ErrorCode::UnknownChannel, message))
+}
+
+/// A channel's name as a refusal repeats it: none of ours is longer, and 64 of them
+/// fit a reply beside the state of `stations`.
+fn echo(channel: &str) -> String {
+    let plain = |char: &char| char.is_ascii_graphic() && !matches!(char, '"' | '\\');
+    channel.chars().filter(plain).take(80).collect()
 }
 
 pub(super) fn not_listening() -> Error {

@@ -20,6 +20,8 @@ const WORDS: usize = BEHIND_MAX as usize / 64;
 pub(crate) enum Rejected {
     /// No audio datagram.
     Malformed,
+    /// A datagram of a kind this version does not know.
+    Kind,
     /// A track the session does not own, or owns no more.
     Track,
     /// Too far behind or ahead of the newest.
@@ -39,6 +41,7 @@ impl Rejected {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
+            Self::Kind => "kind",
             Self::Track => "track",
             Self::Sequence => "sequence",
             Self::Duplicate => "duplicate",

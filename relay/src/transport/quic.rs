@@ -35,6 +35,9 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 128 * 1024;
 const SEND_WINDOW: u64 = 256 * 1024;
 
+/// First packets of clients that wait to be looked at.
+const INCOMING_MAX: usize = 4_096;
+
 /// Kernel buffers: what 2,000 listeners are sent in one go.
 const SOCKET_BUFFER: usize = 2 * 1024 * 1024;
 
@@ -82,6 +85,8 @@ fn server_config(certificates: Arc<dyn ResolvesServerCert>) -> io::Result<Server
     let crypto = QuicServerConfig::try_from(tls).map_err(io::Error::other)?;
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
     config.transport_config(Arc::new(transport_config()));
+    // They are accepted or refused as they come; this only bounds a moment's flood.
+    config.max_incoming(INCOMING_MAX);
     Ok(config)
 }
 

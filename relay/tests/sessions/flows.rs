@@ -283,3 +283,38 @@ async fn the_stations_channel_resumes_whole_or_starts_anew() {
         assert!(!returned.heard("started", Duration::from_millis(300)).await);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_longest_reply_to_hello_fits_a_frame() {
+    let relay = TestRelay::start().await;
+    let mut local = Vec::new();
+    for number in 0..200 {
+        local.push(relay.handle.publish_local(skywave_relay::Publication {
+            station: format!("station-{number}").parse().unwrap(),
+            track: serde_json::from_value(publish_params("x")["track"].clone()).unwrap(),
+            name: Some("\"".repeat(512)),
+            description: Some("\u{1F4FB}".repeat(512)),
+            metadata: None,
+            takeover: false,
+        }));
+    }
+    for kind in TRANSPORTS {
+        let mut client = Client::open(&relay, kind).await;
+        let channel = |number: u32| match number {
+            0 => json!({ "channel": "stations" }),
+            _ => json!({ "channel": format!("{number}{}", "\u{1}\"x".repeat(90)) }),
+        };
+        let subscriptions: Vec<_> = (0..64).map(channel).collect();
+        let hello = json!({ "protocol": 1, "subscriptions": subscriptions });
+        // A frame above the limit fails in the test's own splitter, and here.
+        let result = client.request("hello", hello).await.unwrap();
+        assert!(result.to_string().len() < 65_000);
+        assert!(
+            result["subscriptions"][0]["state"]["stations"]
+                .as_array()
+                .unwrap()
+                .len()
+                > 10
+        );
+    }
+}

@@ -94,7 +94,7 @@ async fn what_a_source_must_not_send_is_rejected_and_reported() {
         );
         let report = source.push("source_report").await;
         assert_eq!(report["channel"], "station:demo");
-        // An empty QUIC datagram holds no HTTP/3 session; it never reaches us.
+        // Those of a kind unknown are ignored, not rejected.
         let rejected = report["data"]["rejected"].as_u64().unwrap();
         assert!(
             (bad.len() as u64 - 1..=bad.len() as u64).contains(&rejected),

@@ -226,3 +226,40 @@ fn any_bytes_have_a_verdict() {
         greeted(now, None).handle_frame(&bytes, now.after(ms(step)));
     }
 }
+
+#[test]
+fn errors_do_not_echo_what_they_are_about_at_length() {
+    let now = start();
+    let mut core = greeted(now, Some(identity("ann", "demo", 600)));
+    let noise = "\u{1}<".repeat(8_000);
+    for (method, params) in [
+        (
+            "publish",
+            json!({ "station": "demo", "track": { "codec": noise } }),
+        ),
+        (&*noise, json!({})),
+    ] {
+        match core.handle_frame(&frame(method, params), now) {
+            Verdict::Reply(reply) => assert!(reply.encode().len() < 1_000),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn more_subscriptions_than_allowed_are_refused_as_a_whole() {
+    let now = start();
+    let hello = |count| {
+        let subscriptions = vec![json!({ "channel": "stations" }); count];
+        frame(
+            "hello",
+            json!({ "protocol": 1, "subscriptions": subscriptions }),
+        )
+    };
+    let verdict = core(now).handle_frame(&hello(65), now);
+    assert_eq!(error_of(verdict), ErrorCode::TooManySubscriptions);
+    assert!(matches!(
+        core(now).handle_frame(&hello(64), now),
+        Verdict::Ask(1, Ask::Hello(_))
+    ));
+}

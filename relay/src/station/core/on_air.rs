@@ -1,22 +1,19 @@
 //! Sources: coming, going, vanishing, returning, taking over.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use wire::StationId;
 use wire::code::ErrorCode;
 use wire::frame::{Error, Push};
 use wire::message::{
-    Empty, Metadata, PublishEndCode, PublishEnded, Started, Station, StationState, Track,
-    TrackParams, clean_text,
+    Metadata, PublishEndCode, PublishEnded, Station, StationState, Track, clean_text,
 };
-use wire::{StationId, TrackId};
 
 use super::super::effect::{Audience, Effect, Lane, SourceId};
 use super::super::ladder::Rendition;
 use super::super::local::Publication;
 use super::super::media_clock::MediaClock;
-use super::super::timeline::Timeline;
-use super::{Core, Entry, OnAir, Source};
+use super::{Core, Entry, Source};
 use crate::clock::Now;
 use crate::session::SessionId;
 
@@ -166,32 +163,6 @@ impl Core {
         sources.map(|(id, _)| *id)
     }
 
-    pub(super) fn on_air_mut(&mut self, id: &StationId) -> Option<&mut OnAir> {
-        self.stations.get_mut(id)?.on_air.as_mut()
-    }
-
-    /// Takes the station off air.
-    pub(super) fn stop(&mut self, id: &StationId, now: Now) {
-        let Some(entry) = self.stations.get_mut(id) else {
-            return;
-        };
-        let Some(on_air) = entry.on_air.take() else {
-            return;
-        };
-        entry.idle_since = now.instant;
-        if let Some(source) = on_air.source {
-            self.sources.remove(&source.id);
-        }
-        self.renditions -= on_air.ladder.len();
-        for made in on_air.ladder.values() {
-            self.effects.push_back(Effect::Close(made.track));
-        }
-        self.effects.push_back(Effect::Close(on_air.track));
-        self.tell_all(id, "stopped");
-        self.announce("stopped", id, now);
-        self.wake_by(Some(now.instant + self.timing.station_memory));
-    }
-
     /// Whether the station is free for `owner`, or may be taken.
     fn check_free(&self, owner: Owner, publication: &Publication) -> Result<(), Error> {
         if let Owner::Session(session) = owner
@@ -286,116 +257,6 @@ impl Core {
             entry.description = about;
         }
         before != (entry.name.clone(), entry.description.clone())
-    }
-
-    /// Puts the station on air: everyone who waits for it gets a track.
-    fn start(&mut self, id: &StationId, source: Source, params: TrackParams, now: Now) {
-        let track = self.new_track();
-        self.effects.push_back(Effect::Open(track));
-        let Some(entry) = self.stations.get_mut(id) else {
-            return;
-        };
-        entry.peak = entry.listeners.len() as u64;
-        entry.on_air = Some(OnAir {
-            source: Some(source),
-            interrupted_at: None,
-            started_at: now.unix_us,
-            params,
-            track,
-            ladder: BTreeMap::new(),
-            clock: Arc::new(MediaClock::new(now.instant)),
-            timeline: Timeline::default(),
-            title_told: None,
-        });
-        let waiting: Vec<_> = entry
-            .listeners
-            .iter()
-            .map(|(who, what)| (*who, *what))
-            .collect();
-        for (session, rendition) in waiting {
-            // With too many renditions already, who waits for one goes on waiting.
-            if let Ok(Some(track)) = self.prepare_track(id, rendition) {
-                self.effects.push_back(Effect::Attach(session, track.id));
-                let push = Push::new(id.channel(), "started", &Started { track });
-                self.tell(Audience::Session(session), Lane::Control, push);
-            }
-        }
-    }
-
-    /// Gives a station on air its next source, on the same track if it can be.
-    fn resume(&mut self, id: &StationId, source: Source, params: TrackParams) {
-        let Some(on_air) = self.on_air_mut(id) else {
-            return;
-        };
-        on_air.source = Some(source);
-        let interrupted = on_air.interrupted_at.take().is_some();
-        let (same, former) = (on_air.params == params, on_air.track);
-        if interrupted {
-            self.tell_all(id, "resumed");
-        }
-        if !same {
-            self.replace_track(id, former, params);
-        }
-    }
-
-    fn replace_track(&mut self, id: &StationId, former: TrackId, params: TrackParams) {
-        let track = self.new_track();
-        self.effects.push_back(Effect::Open(track));
-        self.effects.push_back(Effect::Move(former, track));
-        self.effects.push_back(Effect::Close(former));
-        let Some(entry) = self.stations.get_mut(id) else {
-            return;
-        };
-        let Some(on_air) = &mut entry.on_air else {
-            return;
-        };
-        (on_air.track, on_air.params) = (track, params);
-        let started = on_air
-            .track(Rendition::Source)
-            .map(|track| Started { track });
-        let on_source = entry
-            .listeners
-            .iter()
-            .filter(|(_, what)| **what == Rendition::Source);
-        let sessions: Vec<_> = on_source.map(|(session, _)| *session).collect();
-        for session in sessions {
-            if let Some(started) = &started {
-                let push = Push::new(id.channel(), "started", started);
-                self.tell(Audience::Session(session), Lane::Control, push);
-            }
-        }
-    }
-
-    /// Notes what plays and tells the listeners.
-    fn set_title(&mut self, id: &StationId, mut title: Metadata, newest: u64, now: Now) {
-        let from = *title.timestamp.get_or_insert(newest);
-        let push = Push::new(id.channel(), "metadata", &title);
-        let Some(on_air) = self.on_air_mut(id) else {
-            return;
-        };
-        on_air.timeline.insert(from, title, newest);
-        if from > newest {
-            self.wake_by(Some(now.instant + std::time::Duration::from_millis(20)));
-        }
-        self.tell(Audience::Listeners(id.clone()), Lane::Metadata, push);
-    }
-
-    /// Tells the subscribers of `stations` what is new about one, at most once a second.
-    fn update_soon(&mut self, id: &StationId, now: Now) {
-        let Some(entry) = self.stations.get_mut(id) else {
-            return;
-        };
-        if entry.update_told.change(now.instant) {
-            self.announce("updated", id, now);
-        } else {
-            let deadline = entry.update_told.deadline();
-            self.wake_by(deadline);
-        }
-    }
-
-    fn tell_all(&mut self, id: &StationId, kind: &str) {
-        let push = Push::new(id.channel(), kind, &Empty {});
-        self.tell(Audience::Listeners(id.clone()), Lane::Control, push);
     }
 
     fn published(

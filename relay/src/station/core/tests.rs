@@ -457,7 +457,7 @@ fn the_state_told_fits_a_frame_with_the_most_heard_first() {
         .unwrap();
     let subscribed = scene.core.subscribe(SessionId(1000), None, scene.now);
     let state = subscribed.state.unwrap();
-    assert!(state.get().len() <= 48 * 1024 + 10);
+    assert!(state.get().len() <= 44 * 1024 + 10);
     let state: wire::message::StationsState = wire::frame::read(&state).unwrap();
     assert!(state.stations.len() > 40);
     assert_eq!(state.stations[0].id, id("s399"));
