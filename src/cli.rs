@@ -66,10 +66,10 @@ Examples:
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
-    /// TCP address of site, API and WebSocket [default: [::]:8080, IPv4 included]
+    /// TCP address of site, API and WebSocket (default `[::]:8080`, IPv4 included)
     #[arg(long, value_name = "ADDR")]
     pub(crate) http: Option<std::net::SocketAddr>,
-    /// UDP address of WebTransport, or `off` [default: [::]:4433, IPv4 included]
+    /// UDP address of WebTransport, or `off` (default `[::]:4433`, IPv4 included)
     #[arg(long, value_name = "ADDR")]
     pub(crate) quic: Option<Listen>,
     /// Put the station `demo` on air, with music made by the program itself
