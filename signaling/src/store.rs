@@ -36,13 +36,16 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 use wire::code::ErrorCode;
+use wire::message::chat::SendResult;
+
+use messages::SendJob;
 
 pub use connection::StoreError;
 pub(crate) use connection::{Connection, Row};
 pub use effect::Effect;
 pub use open::Options;
 pub use retention::Retention;
-pub(crate) use standing::{Asking, Standing, judged};
+pub(crate) use standing::{Asking, Standing, judged, viewed};
 pub(crate) use tx::{Tx, encode};
 pub use uploads::Upload;
 
@@ -109,8 +112,27 @@ impl Store {
         A: Send + Sync + 'static,
         T: Send + 'static,
     {
+        self.queue(args, change, false).await
+    }
+
+    /// Stores a message, which bears that those before it are written together with it.
+    pub(crate) async fn send(&self, job: SendJob) -> Result<SendResult, Fail> {
+        let change: Change<SendJob, SendResult> = |tx, job| Box::pin(messages::send(tx, job));
+        self.queue(job, change, true).await
+    }
+
+    async fn queue<A, T>(
+        &self,
+        args: A,
+        change: Change<A, T>,
+        bears_unwritten: bool,
+    ) -> Result<T, Fail>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
         let (outcome_sender, outcome) = oneshot::channel();
-        let job = writer::job(args, change, outcome_sender);
+        let job = writer::job(args, change, bears_unwritten, outcome_sender);
         let queued = self.job_queue.send_timeout(job, QUEUE_WAIT).await;
         queued.map_err(|_| StoreError::Busy)?;
         match tokio::time::timeout(OUTCOME_WAIT, outcome).await {

@@ -57,10 +57,7 @@ impl Shared {
             mentions,
             known,
         };
-        let sent = self
-            .store
-            .write(job, |tx, job| Box::pin(messages::send(tx, job)))
-            .await?;
+        let sent = self.store.send(job).await?;
         if !known {
             self.remember(caller);
         }

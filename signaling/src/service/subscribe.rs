@@ -10,13 +10,13 @@ use wire::message::room::RoomState;
 use wire::message::{SubscribeParams, Subscribed};
 
 use super::{Service, SessionHandle, Shared};
-use crate::access::unknown;
+use crate::access::{Action, unknown};
 use crate::caller::Caller;
 use crate::channel::Channel;
 use crate::hub::SessionId;
 use crate::limits::Kind;
 use crate::store::channels::{self, Position, Replay};
-use crate::store::{Asking, Connection, Fail, conversations, inbox, presence};
+use crate::store::{Asking, Connection, Fail, conversations, inbox, presence, viewed};
 
 /// Before the name of a user whose presence a session watches; only within the hub.
 pub(super) const PRESENCE_PREFIX: &str = "presence:";
@@ -143,8 +143,9 @@ impl Shared {
         let asking = &wanted.asking;
         let fresh =
             channels::fresh(&mut connection, asking, &standing, replay.offset, bytes_max).await?;
+        let seen = viewed(&mut connection, asking, room, Action::Subscribe).await?;
         let state = RoomState {
-            room: standing.room(),
+            room: seen.room(),
             messages: fresh.page.messages,
             more: fresh.page.more,
             participants: fresh.participants,

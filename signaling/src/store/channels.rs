@@ -32,6 +32,7 @@ pub(crate) struct Replay {
 
 /// One event more than is given is read: so it shows that there are too many.
 const ROOM: &str = standing!(
+    lean,
     ", c.epoch, c.last_seq, c.trimmed, e.seq AS event_seq, e.kind AS event_kind, e.data",
     "JOIN channels c ON c.name = r.id
      LEFT JOIN events e ON e.channel = r.id AND c.epoch = $5 AND e.seq > $6",

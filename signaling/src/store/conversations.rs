@@ -7,7 +7,7 @@ use wire::message::room::{Role, Room, RoomKind, RoomsResult};
 use super::connection::Connection;
 use super::members::GROUP_MEMBERS_MAX;
 use super::rooms::{self, RoomJob, RoomRow, insert_member};
-use super::standing::{Asking, Standing, is_conversation, judged, standing};
+use super::standing::{Asking, Standing, is_conversation, judged, standing, viewed};
 use super::{Effect, Fail, Tx, inbox, refuse, users};
 use crate::access::Action;
 
@@ -171,7 +171,7 @@ pub(crate) struct MarkJob {
 }
 
 pub(crate) async fn mark(tx: &mut Tx, job: &MarkJob) -> Result<MarkResult, Fail> {
-    let room = judged(tx.reading(), &job.asking, &job.room, Action::Mark).await?;
+    let room = viewed(tx.reading(), &job.asking, &job.room, Action::Mark).await?;
     let sub = job.asking.caller.sub();
     // Never down, and never beyond what there is.
     let read = job.read.unwrap_or(0).min(room.last_message).max(room.read);
@@ -243,6 +243,7 @@ async fn recount(tx: &mut Tx, room: &Standing, sub: &str, read: u64) -> Result<u
 }
 
 const OWN: &str = standing!(
+    full,
     "",
     "",
     "m.sub = $1 AND m.hidden = 0 AND r.kind IN ('direct', 'group')

@@ -6,7 +6,7 @@ use wire::message::room::{Member, MemberParams, MembersResult, Role, Room, RoomK
 
 use super::connection::{Connection, StoreError};
 use super::rooms::{self, RoomJob, audit, insert_member, publish};
-use super::standing::{Asking, Standing, judged, role_number, role_of};
+use super::standing::{Asking, Standing, judged, role_number, role_of, viewed};
 use super::{Effect, Fail, Tx, inbox, refuse, users};
 use crate::access::Action;
 
@@ -36,7 +36,7 @@ pub(crate) struct RoleJob {
 
 pub(crate) async fn join(tx: &mut Tx, job: &RoomJob) -> Result<Room, Fail> {
     let asking = &job.asking;
-    let room = judged(tx.reading(), asking, &job.room, Action::Join).await?;
+    let room = viewed(tx.reading(), asking, &job.room, Action::Join).await?;
     if room.rights.role.is_some() {
         return Ok(room.room());
     }
@@ -240,7 +240,7 @@ pub(crate) async fn set_role(tx: &mut Tx, job: &RoleJob) -> Result<Room, Fail> {
     }
     give_role(tx, &room, &job.user, job.role, asking.now).await?;
     audit(tx, asking, &room.id, "set_role", &job.user).await?;
-    Ok(judged(tx.reading(), asking, &job.room, Action::Subscribe)
+    Ok(viewed(tx.reading(), asking, &job.room, Action::Subscribe)
         .await?
         .room())
 }

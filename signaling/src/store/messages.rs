@@ -11,7 +11,7 @@ use wire::message::notification::NotificationEvent;
 
 use super::connection::{Row, StoreError};
 use super::standing::{Asking, Standing, standing};
-use super::tx::Channel;
+use super::tx::{Channel, MessageRow};
 use super::{Effect, Fail, Tx, inbox, refuse, users};
 use crate::access::{Action, unknown};
 use crate::text;
@@ -36,6 +36,7 @@ pub(crate) struct SendJob {
 }
 
 const SENDING: &str = standing!(
+    lean,
     ", (SELECT x.room || ' ' || x.seq || ' ' || x.at FROM messages x
         WHERE x.sender = $1 AND x.client_id = $5) AS former",
     "",
@@ -43,9 +44,14 @@ const SENDING: &str = standing!(
 );
 
 /// Stores a message, or finds it stored by an earlier try with the same client id.
+///
+/// It bears that earlier messages of the transaction are not written yet.
 pub(crate) async fn send(tx: &mut Tx, job: &SendJob) -> Result<SendResult, Fail> {
     let asking = &job.asking;
     let caller = &asking.caller;
+    if job.reply_to.is_some() || job.thread.is_some() {
+        tx.settle().await?;
+    }
     let address = caller.address_hex();
     let values = &[
         caller.sub().into(),
@@ -64,6 +70,12 @@ pub(crate) async fn send(tx: &mut Tx, job: &SendJob) -> Result<SendResult, Fail>
     // is told about it, even if by now they may not write any more.
     if let Some(former) = row.maybe_text("former")? {
         return former_result(&former, &job.room);
+    }
+    if let Some(former) = tx.unwritten(caller.sub(), &job.client_id) {
+        return former_result(
+            &format!("{} {} {}", former.room, former.seq, former.at),
+            &job.room,
+        );
     }
     room.rights.judge(Action::Send)?;
     judge_pace(&room, asking.now)?;
@@ -86,7 +98,7 @@ pub(crate) async fn send(tx: &mut Tx, job: &SendJob) -> Result<SendResult, Fail>
         mine: Vec::new(),
         edited_at: None,
     };
-    insert(tx, &room.id, &room.wire(), &message, asking.now).await?;
+    insert(tx, &room.id, &room.wire(), &message, asking.now);
     follow_up(tx, &room, job, &message).await?;
     Ok(SendResult {
         seq: message.seq,
@@ -199,47 +211,25 @@ async fn mentionable(
     Ok(mentions)
 }
 
-/// Inserts the row and the event of a message.
-async fn insert(
-    tx: &mut Tx,
-    room: &str,
-    wire: &str,
-    message: &Message,
-    now: i64,
-) -> Result<(), StoreError> {
-    let content = json(&message.content);
-    let words = message
-        .content
-        .as_ref()
-        .map_or_else(String::new, text::searchable);
+/// Adds the row and the event of a message.
+fn insert(tx: &mut Tx, room: &str, wire: &str, message: &Message, now: i64) {
+    let words = message.content.as_ref();
     let from = message.from.as_ref();
-    tx.execute(
-        "INSERT INTO messages (room, seq, sender, sender_name, client_id, content, words,
-            reply_to, thread, mentions, at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-        &[
-            room.into(),
-            message.seq.into(),
-            from.map_or("", |from| &from.sub).into(),
-            from.and_then(|from| from.name.as_deref()).into(),
-            message.client_id.as_deref().into(),
-            (&content).into(),
-            (&words).into(),
-            message.reply_to.into(),
-            message.thread.into(),
-            (&json(&message.mentions)).into(),
-            now.into(),
-        ],
-    )
-    .await?;
-    tx.record(
-        Channel { name: room, wire },
-        message.seq,
-        "message",
-        message,
-        now,
-    )
-    .await
+    tx.add_message(MessageRow {
+        room: room.to_owned(),
+        seq: message.seq,
+        sender: from.map_or_else(String::new, |from| from.sub.clone()),
+        sender_name: from.and_then(|from| from.name.clone()),
+        client_id: message.client_id.clone(),
+        content: json(&message.content),
+        words: words.map_or_else(String::new, text::searchable),
+        reply_to: message.reply_to,
+        thread: message.thread,
+        mentions: json(&message.mentions),
+        at: now,
+    });
+    let channel = Channel { name: room, wire };
+    tx.record(channel, message.seq, "message", message, now);
 }
 
 /// What a message entails: slow mode, threads, uploads, unread counts, notifications.
@@ -364,7 +354,7 @@ pub(super) async fn say(
         mine: Vec::new(),
         edited_at: None,
     };
-    insert(tx, room, wire, &message, now).await?;
+    insert(tx, room, wire, &message, now);
     Ok(message.seq)
 }
 

@@ -8,7 +8,7 @@ use wire::code::ErrorCode;
 use wire::message::room::{ChannelParams, Role, Room, RoomKind};
 
 use super::connection::{Connection, StoreError};
-use super::standing::{Asking, Standing, judged, kind_name, role_number, wire_name};
+use super::standing::{Asking, Standing, judged, kind_name, role_number, viewed, wire_name};
 use super::tx::Channel;
 use super::{Effect, Fail, Tx, messages, refuse, users};
 use crate::access::Action;
@@ -232,7 +232,7 @@ pub(super) async fn announce_change(
     asking: &Asking,
     room: &str,
 ) -> Result<Room, Fail> {
-    let after = judged(tx.reading(), asking, room, Action::Subscribe).await?;
+    let after = viewed(tx.reading(), asking, room, Action::Subscribe).await?;
     let shared = Room {
         mine: None,
         ..after.room()
@@ -359,7 +359,7 @@ pub(crate) async fn describe(
     asking: &Asking,
     room: &str,
 ) -> Result<Room, Fail> {
-    Ok(judged(connection, asking, room, Action::Subscribe)
+    Ok(viewed(connection, asking, room, Action::Subscribe)
         .await?
         .room())
 }

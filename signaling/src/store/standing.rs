@@ -43,23 +43,35 @@ pub(crate) struct Standing {
     pub(crate) unread: u64,
 }
 
-/// The columns of a [`Standing`], and where they come from; unread messages are
-/// counted up to 1,000. `$1` is the user,
-/// `$2` the address, `$3` the time; what is asked for begins at `$4`.
+/// The columns of a [`Standing`], and where they come from. `$1` is the user,
+/// `$2` the address, `$3` the time; what is asked for begins at `$4`. `full` counts
+/// unread messages of rooms, up to 1,000; `lean` has those of conversations alone,
+/// which are kept: counting may cost more than all the rest.
 macro_rules! standing {
-    ($columns:literal, $joins:literal, $conditions:literal) => {
-        concat!(
-            "SELECT r.id, r.kind, r.name, r.topic, r.owner, r.station, r.members, r.slow_mode_s,
-                r.followers_only, r.transient, r.version, r.created_at, r.last_at,
-                m.role, m.delivered, m.read, m.last_sent_at,
-                CAST((SELECT coalesce(max(x.seq), 0) FROM messages x WHERE x.room = r.id)
-                    AS BIGINT) AS last_message,
-                CASE WHEN m.sub IS NULL THEN 0
+    (lean, $columns:literal, $joins:literal, $conditions:literal) => {
+        standing!(@ "coalesce(m.unread, 0)", $columns, $joins, $conditions)
+    };
+    (full, $columns:literal, $joins:literal, $conditions:literal) => {
+        standing!(
+            @ "CASE WHEN m.sub IS NULL THEN 0
                     WHEN r.kind IN ('direct', 'group') THEN m.unread
                     ELSE CAST((SELECT count(*) FROM (SELECT 1 AS one FROM messages x
                         WHERE x.room = r.id AND x.seq > m.read AND x.sender <> m.sub
                             AND x.deleted = 0 LIMIT 1000) AS capped) AS BIGINT)
-                END AS unread,
+                END",
+            $columns, $joins, $conditions
+        )
+    };
+    (@ $unread:literal, $columns:literal, $joins:literal, $conditions:literal) => {
+        concat!(
+            "SELECT r.id, r.kind, r.name, r.topic, r.owner, r.station, r.members, r.slow_mode_s,
+                r.followers_only, r.transient, r.version, r.created_at, r.last_at,
+                m.role, m.delivered, m.read, m.last_sent_at,
+                coalesce((SELECT x.seq FROM messages x WHERE x.room = r.id
+                    ORDER BY x.seq DESC LIMIT 1), 0) AS last_message,
+                ",
+            $unread,
+            " AS unread,
                 CAST((SELECT coalesce(max(CASE s.kind WHEN 'ban' THEN 2 ELSE 1 END), 0)
                     FROM sanctions s WHERE s.room IN ('', r.id)
                         AND (s.until IS NULL OR s.until > $3)
@@ -81,10 +93,32 @@ macro_rules! standing {
 }
 pub(crate) use standing;
 
-const ONE: &str = standing!("", "", "r.id = $4");
+const LEAN: &str = standing!(lean, "", "", "r.id = $4");
+const FULL: &str = standing!(full, "", "", "r.id = $4");
 
 /// Reads somebody's standing in a room and judges an action by it.
+/// Unread messages are told of conversations only.
 pub(crate) async fn judged(
+    connection: &mut Connection,
+    asking: &Asking,
+    room: &str,
+    action: Action,
+) -> Result<Standing, Fail> {
+    judged_by(LEAN, connection, asking, room, action).await
+}
+
+/// The same with unread messages counted: for showing the room.
+pub(crate) async fn viewed(
+    connection: &mut Connection,
+    asking: &Asking,
+    room: &str,
+    action: Action,
+) -> Result<Standing, Fail> {
+    judged_by(FULL, connection, asking, room, action).await
+}
+
+async fn judged_by(
+    sql: &'static str,
     connection: &mut Connection,
     asking: &Asking,
     room: &str,
@@ -98,7 +132,7 @@ pub(crate) async fn judged(
         asking.now.into(),
         room.into(),
     ];
-    let row = connection.row(ONE, values).await?.ok_or_else(unknown)?;
+    let row = connection.row(sql, values).await?.ok_or_else(unknown)?;
     let standing = Standing::read(&row, caller)?;
     standing.rights.judge(action)?;
     Ok(standing)

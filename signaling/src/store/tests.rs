@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use wire::message::chat::{Content, SendResult};
+use wire::message::chat::Content;
 
-use super::messages::SendJob;
 use super::rooms::{NewRoom, create};
 use super::*;
 use crate::caller::Caller;
@@ -16,6 +15,7 @@ use crate::token::{Grants, Identity};
 
 on_both!(
     many_changes_share_transactions_and_keep_their_order,
+    a_retry_in_the_same_transaction_is_the_same_message,
     a_change_that_fails_spoils_no_other,
     what_was_refused_after_writing_is_undone,
     opening_again_changes_nothing,
@@ -73,11 +73,7 @@ fn message(client_id: String) -> SendJob {
 }
 
 async fn send(store: &Store, client_id: String) -> Result<SendResult, Fail> {
-    store
-        .write(message(client_id), |tx, job| {
-            Box::pin(messages::send(tx, job))
-        })
-        .await
+    store.send(message(client_id)).await
 }
 
 async fn count(store: &Store, sql: &'static str) -> i64 {
@@ -112,6 +108,21 @@ async fn many_changes_share_transactions_and_keep_their_order(database: &Databas
     }
     assert_eq!(offsets, (1..=300).collect::<Vec<_>>());
     assert!(batches < 50, "{batches} transactions for 300 messages");
+}
+
+async fn a_retry_in_the_same_transaction_is_the_same_message(database: &Database) {
+    let (store, _effects) = open(database).await;
+    room(&store).await;
+    let sends = (0..100).map(|number| send(&store, format!("m{}", number % 10)));
+    let sent: Vec<_> = join_all(sends)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(count(&store, MESSAGES).await, 10);
+    for (index, sent_again) in sent.iter().enumerate() {
+        assert_eq!(sent_again, &sent[index % 10]);
+    }
 }
 
 async fn a_change_that_fails_spoils_no_other(database: &Database) {

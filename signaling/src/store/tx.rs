@@ -1,5 +1,8 @@
 //! The transaction a change runs in.
 
+mod bulk;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -9,6 +12,9 @@ use wire::frame::Push;
 use super::connection::{Connection, Row, StoreError, Value};
 use super::effect::Effect;
 
+use bulk::Event;
+pub(super) use bulk::MessageRow;
+
 /// The transaction of a batch, as one change sees it.
 #[derive(Debug)]
 pub(crate) struct Tx {
@@ -16,6 +22,14 @@ pub(crate) struct Tx {
     effects: Vec<Effect>,
     /// Whether the present change has written.
     wrote: bool,
+    /// The newest offsets of the channels that events were added to. They are
+    /// written once per transaction, however many events there are.
+    newest: HashMap<String, u64>,
+    /// Events to be written together: nothing reads them before the commit.
+    events: Vec<Event>,
+    /// Messages to be written together. What reads or changes messages has
+    /// [`Self::settle`] called first.
+    messages: Vec<MessageRow>,
 }
 
 impl Tx {
@@ -24,7 +38,44 @@ impl Tx {
             connection,
             effects: Vec::new(),
             wrote: false,
+            newest: HashMap::new(),
+            events: Vec::new(),
+            messages: Vec::new(),
         }
+    }
+
+    /// Writes the messages that were put together.
+    pub(super) async fn settle(&mut self) -> Result<(), StoreError> {
+        let messages = std::mem::take(&mut self.messages);
+        bulk::MESSAGES.insert(&mut self.connection, &messages).await
+    }
+
+    /// Writes all that was put together: the last thing before the commit.
+    pub(super) async fn flush(&mut self) -> Result<(), StoreError> {
+        self.settle().await?;
+        let events = std::mem::take(&mut self.events);
+        bulk::EVENTS.insert(&mut self.connection, &events).await?;
+        for (name, seq) in std::mem::take(&mut self.newest) {
+            self.execute(
+                "UPDATE channels SET last_seq = $2 WHERE name = $1",
+                &[(&name).into(), seq.into()],
+            )
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Puts a message with those to be written.
+    pub(super) fn add_message(&mut self, row: MessageRow) {
+        self.wrote = true;
+        self.messages.push(row);
+    }
+
+    /// The message of that client id among those not yet written.
+    pub(super) fn unwritten(&self, sender: &str, client_id: &str) -> Option<&MessageRow> {
+        let of =
+            |row: &&MessageRow| row.sender == sender && row.client_id.as_deref() == Some(client_id);
+        self.messages.iter().find(of)
     }
 
     /// Begins with the next change.
@@ -89,46 +140,45 @@ impl Tx {
         Ok(())
     }
 
-    /// The next offset of a channel, which must exist.
+    /// The next offset of a channel, which must exist. It is this transaction's:
+    /// there is only one writer, and it has the lock.
     pub(crate) async fn next_seq(&mut self, name: &str) -> Result<u64, StoreError> {
-        let rows = self
-            .returning(
-                "UPDATE channels SET last_seq = last_seq + 1 WHERE name = $1 RETURNING last_seq",
-                &[name.into()],
-            )
-            .await?;
-        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-        row.count("last_seq")
+        self.wrote = true;
+        if let Some(newest) = self.newest.get_mut(name) {
+            *newest += 1;
+            return Ok(*newest);
+        }
+        let sql = "SELECT last_seq FROM channels WHERE name = $1";
+        let row = self.connection.row(sql, &[name.into()]).await?;
+        let seq = row.ok_or(sqlx::Error::RowNotFound)?.count("last_seq")? + 1;
+        self.newest.insert(name.to_owned(), seq);
+        Ok(seq)
     }
 
     /// Stores an event at an offset taken by [`Self::next_seq`], and pushes it once committed.
-    pub(crate) async fn record<T: Serialize>(
+    pub(crate) fn record<T: Serialize>(
         &mut self,
         channel: Channel<'_>,
         seq: u64,
         kind: &str,
         data: &T,
         at: i64,
-    ) -> Result<(), StoreError> {
+    ) {
+        self.wrote = true;
         let data = serde_json::value::to_raw_value(data)
             .expect("wire types have string keys and serialize");
-        self.execute(
-            "INSERT INTO events (channel, seq, kind, data, at) VALUES ($1, $2, $3, $4, $5)",
-            &[
-                channel.name.into(),
-                seq.into(),
-                kind.into(),
-                data.get().into(),
-                at.into(),
-            ],
-        )
-        .await?;
         self.then(Effect::Event {
             channel: channel.name.into(),
             seq,
-            frame: encode(channel.wire, Some(seq), kind, data),
+            frame: encode(channel.wire, Some(seq), kind, data.clone()),
         });
-        Ok(())
+        self.events.push(Event {
+            channel: channel.name.to_owned(),
+            seq,
+            kind: kind.to_owned(),
+            data,
+            at,
+        });
     }
 
     /// Takes the next offset and stores an event there.
@@ -140,7 +190,7 @@ impl Tx {
         at: i64,
     ) -> Result<u64, StoreError> {
         let seq = self.next_seq(channel.name).await?;
-        self.record(channel, seq, kind, data, at).await?;
+        self.record(channel, seq, kind, data, at);
         Ok(seq)
     }
 }

@@ -15,6 +15,8 @@ pub(super) type Job = Box<dyn Run>;
 pub(super) trait Run: Send {
     /// Runs it and keeps the outcome. It may be run again, in another transaction.
     fn run<'a>(&'a mut self, tx: &'a mut Tx) -> BoxFuture<'a, Step>;
+    /// Whether it bears that messages of the transaction are not written yet.
+    fn bears_unwritten(&self) -> bool;
     /// Tells the outcome to whoever waits: it is committed.
     fn finish(self: Box<Self>);
     /// Tells that the database failed.
@@ -35,6 +37,7 @@ pub(super) enum Step {
 struct Pending<A, T> {
     args: A,
     change: Change<A, T>,
+    bears_unwritten: bool,
     outcome: Option<Result<T, Fail>>,
     outcome_sender: oneshot::Sender<Result<T, Fail>>,
 }
@@ -42,6 +45,7 @@ struct Pending<A, T> {
 pub(super) fn job<A, T>(
     args: A,
     change: Change<A, T>,
+    bears_unwritten: bool,
     outcome_sender: oneshot::Sender<Result<T, Fail>>,
 ) -> Job
 where
@@ -51,6 +55,7 @@ where
     Box::new(Pending {
         args,
         change,
+        bears_unwritten,
         outcome: None,
         outcome_sender,
     })
@@ -71,6 +76,10 @@ impl<A: Send + Sync, T: Send> Run for Pending<A, T> {
                 Err(Fail::Store(error)) => Step::Failed(error),
             }
         })
+    }
+
+    fn bears_unwritten(&self) -> bool {
+        self.bears_unwritten
     }
 
     fn finish(self: Box<Self>) {
@@ -178,12 +187,20 @@ async fn attempt(tx: &mut Tx, jobs: &mut [Job]) -> Attempt {
     }
     for job in jobs {
         tx.next_change();
+        if !job.bears_unwritten()
+            && let Err(error) = tx.settle().await
+        {
+            return Attempt::Failed(error);
+        }
         match job.run(tx).await {
             Step::Done => {}
             Step::Refused if !tx.wrote() => {}
             Step::Refused => return Attempt::Refused,
             Step::Failed(error) => return Attempt::Failed(error),
         }
+    }
+    if let Err(error) = tx.flush().await {
+        return Attempt::Failed(error);
     }
     match tx.connection().execute("COMMIT", &[]).await {
         Ok(_) => Attempt::Committed,

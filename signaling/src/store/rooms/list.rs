@@ -17,6 +17,7 @@ pub(crate) struct RoomsQuery {
 }
 
 const PUBLIC_ROOMS: &str = standing!(
+    full,
     "",
     "",
     "r.kind IN ('public', 'station') AND r.id > $4 AND lower(r.name) LIKE $5 ESCAPE '\\'
@@ -24,6 +25,7 @@ const PUBLIC_ROOMS: &str = standing!(
 );
 
 const OWN_ROOMS: &str = standing!(
+    full,
     "",
     "",
     "m.sub = $1 AND r.kind NOT IN ('direct', 'group') AND r.id > $4
