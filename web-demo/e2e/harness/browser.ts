@@ -21,6 +21,8 @@ export interface Browser {
   readonly name: 'chromium' | 'firefox' | 'webkit';
   /** Opens a tab; in WebKitGTK there is one, reused. */
   tab(): Promise<Tab>;
+  /** Whether it still runs and answers. */
+  alive(): Promise<boolean>;
   close(): Promise<void>;
 }
 

@@ -46,6 +46,7 @@ export async function launchChromium(): Promise<Chromium> {
       const context = await browser.newContext(options);
       return chromiumTab(await context.newPage());
     },
+    alive: () => Promise.resolve(browser.isConnected()),
     close: () => browser.close(),
   };
 }

@@ -27,6 +27,7 @@ export async function launchFirefox(): Promise<Browser> {
     return {
       name: 'firefox',
       tab: async () => firefoxTab(await browser.newPage()),
+      alive: () => Promise.resolve(browser.connected),
       async close() {
         await browser.close();
         await sound.close();

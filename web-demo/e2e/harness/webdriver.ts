@@ -43,6 +43,14 @@ export class WebDriver {
     return Buffer.from((await request('GET', `${this.#session}/screenshot`)) as string, 'base64');
   }
 
+  /** Whether the browser behind the session is still there. */
+  alive(): Promise<boolean> {
+    return request('GET', `${this.#session}/url`).then(
+      () => true,
+      () => false,
+    );
+  }
+
   async close(): Promise<void> {
     await request('DELETE', this.#session);
   }

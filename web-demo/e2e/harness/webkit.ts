@@ -14,6 +14,7 @@ export async function launchWebKit(): Promise<Browser> {
     return {
       name: 'webkit',
       tab: () => Promise.resolve(webkitTab(driver)),
+      alive: () => driver.alive(),
       close: () => cleanup.run(),
     };
   } catch (error) {

@@ -11,8 +11,9 @@ import { analyseTone } from '../harness/audio.ts';
 import type { Browser } from '../harness/browser.ts';
 import { launchChromium } from '../harness/chromium.ts';
 import { launchFirefox } from '../harness/firefox.ts';
-import { Cleanup } from '../harness/process.ts';
+import type { Cleanup } from '../harness/process.ts';
 import { decodeSamples } from '../harness/samples.ts';
+import { inBrowser } from '../harness/trial.ts';
 import { launchWebKit } from '../harness/webkit.ts';
 
 /** Plays a tone that it makes itself, and keeps the last second of it. */
@@ -91,12 +92,9 @@ const launchers: Record<string, () => Promise<Browser>> = {
 };
 
 for (const [name, launch] of Object.entries(launchers)) {
-  test(`${name} plays a worklet at the pace of real time`, { timeout: 180_000 }, async () => {
-    const cleanup = new Cleanup();
-    try {
+  test(`${name} plays a worklet at the pace of real time`, { timeout: 180_000 }, () =>
+    inBrowser(launch, async (browser, cleanup) => {
       const url = await servePage(cleanup);
-      const browser = await launch();
-      cleanup.add(() => browser.close());
       const tab = await browser.tab();
       await tab.open(url);
       const { base64, rate, pace } = await tab.run(playInPage, 3);
@@ -104,8 +102,6 @@ for (const [name, launch] of Object.entries(launchers)) {
       assert.ok(report.snrDb > 80, `${report.snrDb} dB`);
       // A loaded machine may fall behind; a clock without a device stands still or races.
       assert.ok(pace > 0.5 && pace < 1.5, `the audio clock ran at ${pace} of real time`);
-    } finally {
-      await cleanup.run();
-    }
-  });
+    }),
+  );
 }

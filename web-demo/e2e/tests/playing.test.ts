@@ -5,8 +5,8 @@ import type { Browser } from '../harness/browser.ts';
 import { launchChromium } from '../harness/chromium.ts';
 import { launchFirefox } from '../harness/firefox.ts';
 import { hearTone, openStation, play, untilPlaying } from '../harness/listening.ts';
-import { Cleanup } from '../harness/process.ts';
 import { Server } from '../harness/server.ts';
+import { inBrowser } from '../harness/trial.ts';
 import { launchWebKit } from '../harness/webkit.ts';
 
 const CASES: [launch: () => Promise<Browser>, name: string, transport: string][] = [
@@ -26,11 +26,8 @@ before(async () => {
 after(() => server.close());
 
 for (const [launch, name, transport] of CASES) {
-  test(`${name} plays a station over ${transport}`, { timeout: 180_000 }, async () => {
-    const cleanup = new Cleanup();
-    try {
-      const browser = await launch();
-      cleanup.add(() => browser.close());
+  test(`${name} plays a station over ${transport}`, { timeout: 180_000 }, () =>
+    inBrowser(launch, async (browser, cleanup) => {
       const tab = await browser.tab();
       cleanup.add(() => tab.close());
       await openStation(tab, server.url, 'pitch');
@@ -38,8 +35,6 @@ for (const [launch, name, transport] of CASES) {
       const { stats } = await untilPlaying(tab, 60_000);
       assert.equal(stats.transport, transport);
       await hearTone(tab);
-    } finally {
-      await cleanup.run();
-    }
-  });
+    }),
+  );
 }
