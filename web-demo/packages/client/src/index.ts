@@ -27,7 +27,49 @@ export type {
 } from './messages.ts';
 export type { ClockEstimate } from './clock.ts';
 export type { TransportChoice, TransportKind } from './transport/transport.ts';
+export { createChat } from './chat/browser.ts';
+export { Chat } from './chat/chat.ts';
+export type { ChatEvents, ChatSurroundings, Hit } from './chat/chat.ts';
+export { People } from './chat/context.ts';
+export type { ChatSession } from './chat/context.ts';
+export { previewOf, stationRoom } from './chat/preview.ts';
+export { Room } from './chat/room.ts';
+export type { RoomEvents, RoomPhase, SendOptions } from './chat/room.ts';
+export { Inbox, channelTarget } from './chat/inbox.ts';
+export type { Conversation, InboxEvents } from './chat/inbox.ts';
+export { PresenceList } from './chat/presence.ts';
+export type { PresenceEvents } from './chat/presence.ts';
+export { Moderation } from './chat/moderation.ts';
+export type { Sanction, SanctionOptions } from './chat/moderation.ts';
+export type { Delivery } from './chat/receipts.ts';
+export { OUTGOING_MAX } from './chat/outbox.ts';
+export type { Draft, Outgoing, OutgoingState, OutboxStorage } from './chat/outbox.ts';
+export { signInAsGuest } from './chat/guest.ts';
+export type { Guest } from './chat/guest.ts';
+export { fetchUpload, upload } from './chat/uploads.ts';
+export type { UploadOptions } from './chat/uploads.ts';
+export { canRecordVoice, VoiceRecorder, VOICE_MS_MAX } from './chat/voice-recorder.ts';
+export type { Recording } from './chat/voice-recorder.ts';
 export * as wire from './wire.ts';
+export type {
+  Author,
+  Content,
+  InteractionKind,
+  Interactions,
+  Marks,
+  MediaKind,
+  Member,
+  Membership,
+  Message,
+  Notification,
+  NotificationEvent,
+  Presence,
+  PresenceStatus,
+  Role,
+  RoomInfo,
+  RoomKind,
+} from './wire/chat.ts';
+export type { InboxEvent, MessageChange, PresenceEvent, RoomEvent } from './wire/chat-events.ts';
 export type { ErrorObject, Push } from './wire/control.ts';
 export type { Json, JsonObject } from './wire/json.ts';
 export type { Listeners, Metadata, Station, StationState, Track } from './wire/objects.ts';

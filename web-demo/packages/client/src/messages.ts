@@ -34,8 +34,10 @@ export type ToWorker =
       readonly params: JsonObject;
       readonly timeoutMs: number;
     }
-  /** Answers `token_needed`; without a token there is none to be had. */
-  | { readonly type: 'token'; readonly token?: string }
+  /** Answers `token_needed`: null goes on without one, nothing ends the session. */
+  | { readonly type: 'token'; readonly token?: string | null }
+  /** Is somebody else from now on; without a token nobody. */
+  | { readonly type: 'identity'; readonly token?: string }
   | { readonly type: 'datagram'; readonly bytes: Uint8Array<ArrayBuffer> }
   /** The page was woken or the network came back: see to the connection now. */
   | { readonly type: 'wake'; readonly networkChanged: boolean }

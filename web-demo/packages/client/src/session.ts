@@ -21,10 +21,10 @@ export interface ConnectOptions {
   /** A token; without one the session may look and listen. */
   readonly token?: string;
   /**
-   * Called when the token is about to run out or was refused; gives the next one, or
-   * `undefined` when there is none, which ends the session.
+   * Called when the token is about to run out or was refused; gives the next one, null to
+   * go on without one, or `undefined` when there is none, which ends the session.
    */
-  readonly refreshToken?: () => Promise<string | undefined>;
+  readonly refreshToken?: () => Promise<string | null | undefined>;
   /** A name for the relay's logs; by default this library's. */
   readonly clientName?: string;
   /** Where worker and worklet come from; see {@link Assets}. */
@@ -190,6 +190,20 @@ export class Session extends Emitter<SessionEvents> {
     this.#post({ type: 'token', token });
   }
 
+  /**
+   * Is another user from now on, or nobody without a token: the session connects anew as
+   * that user, goes on listening, and every channel begins with its state.
+   */
+  signIn(token: string | undefined): void {
+    this.#token = token;
+    this.#post({ type: 'identity', ...(token === undefined ? {} : { token }) });
+  }
+
+  /** The token the session goes by, as uploads need it; `undefined` for visitors. */
+  get token(): string | undefined {
+    return this.#token;
+  }
+
   /** Sends an audio datagram as a station's source; it may be lost. The bytes are taken over. */
   sendDatagram(bytes: Uint8Array<ArrayBuffer>): void {
     this.#worker.postMessage({ type: 'datagram', bytes } satisfies ToWorker, [bytes.buffer]);
@@ -291,13 +305,13 @@ export class Session extends Emitter<SessionEvents> {
   }
 
   async #refreshToken(): Promise<void> {
-    let token: string | undefined;
+    let token: string | null | undefined;
     try {
       token = await this.#options.refreshToken?.();
     } catch {
       // No token then; the session's end tells why one was needed.
     }
-    if (token !== undefined) this.#token = token;
+    if (token !== undefined) this.#token = token ?? undefined;
     this.#post({ type: 'token', ...(token === undefined ? {} : { token }) });
   }
 

@@ -1,4 +1,6 @@
 /** The protocol on the wire; pure, the same under Node and in any browser thread. */
+export * from './wire/chat.ts';
+export * from './wire/chat-events.ts';
 export * from './wire/control.ts';
 export * from './wire/datagram.ts';
 export * from './wire/ends.ts';

@@ -20,6 +20,27 @@ describe('a session', () => {
     expect(harness.told('winner')).toEqual([{ type: 'winner', winner: 'webtransport' }]);
   });
 
+  test('becomes another user by a session of its own, without waiting', async () => {
+    const harness = new Harness();
+    const relay = await harness.welcome();
+    harness.core.handle({ type: 'identity', token: 'new' });
+    await harness.time.advance(10);
+    expect(relay.closedWith).toBe(0);
+    expect(harness.connections).toHaveLength(2);
+    expect(harness.relay.last('hello').params).toMatchObject({ token: 'new' });
+  });
+
+  test('goes on without a token when the page has no other', async () => {
+    const harness = new Harness({ token: 'stale' });
+    await harness.time.advance(10);
+    harness.relay.refuse('hello', 'unauthorized');
+    await harness.time.advance(10);
+    harness.core.handle({ type: 'token', token: null });
+    await harness.time.advance(2_000);
+    expect(harness.connections).toHaveLength(2);
+    expect(harness.relay.last('hello').params).not.toHaveProperty('token');
+  });
+
   test('measures the clock by pings and keeps the session from idling', async () => {
     const harness = new Harness();
     const relay = await harness.welcome();

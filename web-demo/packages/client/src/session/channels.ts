@@ -31,6 +31,11 @@ export class ChannelTable {
     this.#places.delete(channel);
   }
 
+  /** Wants all channels from their state on, as somebody else may see others of it. */
+  restart(): void {
+    for (const channel of this.#places.keys()) this.#places.set(channel, {});
+  }
+
   /** Parameters of a `subscribe` that goes on where the channel is known to be. */
   params(channel: string): JsonObject {
     const { epoch, offset } = this.#places.get(channel) ?? {};

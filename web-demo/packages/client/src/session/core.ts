@@ -45,6 +45,8 @@ const PROVEN_MS = 10_000;
 const FLOODING_WAIT_MS = 30_000;
 const SUBSCRIBE_MS_MAX = 10_000;
 const TICK_MS = 500;
+// How a session ends here whose place another user's takes.
+const NEW_IDENTITY = 'new_identity';
 // Timers that slept this long mean that the machine did.
 const SLEPT_MS = 5_000;
 
@@ -109,6 +111,9 @@ export class SessionCore {
         break;
       case 'token':
         if (this.#tokens.handleAnswer(message.token)) void this.#authenticate();
+        break;
+      case 'identity':
+        this.#changeIdentity(message.token);
         break;
       case 'datagram':
         this.#live?.sendDatagram(message.bytes);
@@ -247,6 +252,7 @@ export class SessionCore {
   }
 
   #waitMs({ code, reconnectAfterMs }: SessionEnd): number {
+    if (code === NEW_IDENTITY) return 0;
     const jitterMs = backoffMs(this.#attempt, this.#around.random());
     if (reconnectAfterMs !== undefined) return reconnectAfterMs;
     return code === 'flooding' ? FLOODING_WAIT_MS + jitterMs : jitterMs;
@@ -268,6 +274,14 @@ export class SessionCore {
     this.#listener.unlisten();
     this.#live?.end({ code: 'closed', reason: 'closed' });
     this.#status({ phase: 'closed' });
+  }
+
+  /** A session's user is for its life: somebody else has a session of their own. */
+  #changeIdentity(token: string | undefined): void {
+    this.#tokens.replace(token);
+    this.#channels.restart();
+    this.#pause.abort();
+    this.#live?.end({ code: NEW_IDENTITY, reason: 'somebody else uses it now' });
   }
 
   #wake(networkChanged: boolean): void {

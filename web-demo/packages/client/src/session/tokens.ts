@@ -7,13 +7,16 @@ const MARGIN_MS = 60_000;
 // Browsers hold timers in 31 bits; a token good for longer needs no earlier look.
 const WAIT_MS_MAX = 2 ** 31 - 1;
 
+/** A token, null to go on without one, or nothing: there is none. */
+type Answer = string | null | undefined;
+
 /** See the file's head. */
 export class TokenKeeper {
   readonly #timers: Timers;
   readonly #ask: () => void;
   #token: string | undefined;
   #timer: Timer | undefined;
-  #waiter: ((token: string | undefined) => void) | undefined;
+  #waiter: ((token: Answer) => void) | undefined;
 
   /** @param ask asks the page for a token; {@link handleAnswer} takes what it gives. */
   constructor(token: string | undefined, timers: Timers, ask: () => void) {
@@ -45,8 +48,9 @@ export class TokenKeeper {
       this.#waiter = (token) => {
         giveUp.cancel();
         // The same token again would be refused again.
-        const fresh = token !== undefined && token !== this.#token;
-        if (fresh) this.#token = token;
+        const next = token ?? undefined;
+        const fresh = token !== undefined && next !== this.#token;
+        if (fresh) this.#token = next;
         resolve(fresh);
       };
       this.#ask();
@@ -54,12 +58,18 @@ export class TokenKeeper {
   }
 
   /** Takes the page's token; `true` when the session that runs is to be given it. */
-  handleAnswer(token: string | undefined): boolean {
+  handleAnswer(token: Answer): boolean {
     const waiter = this.#waiter;
     this.#waiter = undefined;
     if (waiter) waiter(token);
-    else if (token !== undefined) this.#token = token;
-    return waiter === undefined && token !== undefined;
+    // A session that runs goes on with what it has for as long as that holds.
+    else if (typeof token === 'string') this.#token = token;
+    return waiter === undefined && typeof token === 'string';
+  }
+
+  /** Greets with this one from now on. */
+  replace(token: string | undefined): void {
+    this.#token = token;
   }
 
   /** Stops watching: the session that used the token has ended. */
