@@ -11,7 +11,7 @@ use wire::StationId;
 use crate::config::{Listen, LogFormat};
 use crate::exit;
 
-mod value;
+pub(crate) mod value;
 
 /// Live radio with no delay: server, source and listener in one program.
 #[derive(Debug, Parser)]

@@ -17,8 +17,10 @@ use crate::{gate, logging};
 
 mod merge;
 mod secret;
+mod talk;
 
 pub(crate) use secret::Secret;
+pub(crate) use talk::{DatabaseUrl, Rates, Retention};
 
 /// The file read when none is named.
 const DEFAULT_FILE: &str = "skywave.toml";
@@ -29,6 +31,9 @@ const DEFAULT_FILE: &str = "skywave.toml";
 pub(crate) struct Settings {
     /// Folder for what the server keeps.
     pub(crate) data_dir: PathBuf,
+    /// Where rooms and messages are kept; `skywave.db` in that folder when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) database_url: Option<DatabaseUrl>,
     /// Whether the demo station is on air.
     pub(crate) demo: bool,
     pub(crate) http: Http,
@@ -36,6 +41,8 @@ pub(crate) struct Settings {
     pub(crate) tls: Tls,
     pub(crate) auth: Auth,
     pub(crate) limits: Limits,
+    pub(crate) rates: Rates,
+    pub(crate) retention: Retention,
     pub(crate) log: Log,
     /// Stations that exist before anyone publishes.
     pub(crate) stations: Vec<Station>,
@@ -45,12 +52,15 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             data_dir: "data".into(),
+            database_url: None,
             demo: false,
             http: Http::default(),
             quic: Quic::default(),
             tls: Tls::default(),
             auth: Auth::default(),
             limits: Limits::default(),
+            rates: Rates::default(),
+            retention: Retention::default(),
             log: Log::default(),
             stations: Vec::new(),
         }
@@ -158,6 +168,11 @@ pub(crate) struct Auth {
     /// The `aud` tokens must have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) audience: Option<String>,
+    /// A list of tokens and users that are not to be trusted any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) revoked_file: Option<PathBuf>,
+    /// Whether anybody gets a guest's token; a demo gives them, too.
+    pub(crate) guests: bool,
 }
 
 /// The relay's limits; `relay::config::Limits` tells what each costs.
@@ -232,6 +247,9 @@ impl Settings {
         let mut settings = merge::merge(file.as_deref(), environment)?;
         settings.apply(args);
         settings.check()?;
+        settings
+            .database_url
+            .get_or_insert_with(|| DatabaseUrl::in_folder(&settings.data_dir));
         Ok(settings)
     }
 
@@ -255,6 +273,9 @@ impl Settings {
         if self.tls.certificate.is_some() != self.tls.key.is_some() {
             return bad("tls.certificate and tls.key belong together");
         }
+        if self.auth.guests && !self.gives_guests() {
+            return bad("auth.guests needs a secret to make tokens with");
+        }
         if self.auth.secret.is_some() && self.auth.secret_file.is_some() {
             return bad("auth.secret and auth.secret_file exclude each other");
         }
@@ -264,6 +285,25 @@ impl Settings {
             return bad(&format!("stations: '{}' is there twice", pair[0]));
         }
         Ok(())
+    }
+
+    /// Whether guests may sign in: they are asked for, and tokens can be made.
+    pub(crate) fn gives_guests(&self) -> bool {
+        let auth = &self.auth;
+        let mints =
+            auth.secret.is_some() || auth.secret_file.is_some() || !gate::has_public_keys(auth);
+        (auth.guests || self.demo) && mints
+    }
+
+    /// What is said beside the sound, as its service takes it.
+    pub(crate) fn service(&self) -> signaling::Config {
+        let own = || DatabaseUrl::in_folder(&self.data_dir);
+        let url = self.database_url.clone().unwrap_or_else(own);
+        signaling::Config {
+            rates: self.rates.service(),
+            retention: self.retention.store(),
+            ..signaling::Config::new(url.expose())
+        }
     }
 
     /// The same as the relay takes it.

@@ -1,38 +1,81 @@
-//! The relay's gate over `signaling`: who a token's bearer is and what they may do.
+//! The relay's gate over `signaling`: who a token's bearer is, what they may do, and
+//! what they say to each other.
 
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
 use arc_swap::ArcSwap;
-use relay::{Denied, Identity, Rights, Stations};
-use signaling::token::{Config, Key, Mint, Verifier, load_or_create_secret};
+use relay::{Denied, Identity, Rights, Side, Stations, Visitor};
+use signaling::token::{Grants, Verifier};
+use signaling::{Service, token};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use wire::StationId;
+use wire::message::Station;
 
-use crate::config::{Auth, Settings};
-use crate::exit::BadArguments;
+use crate::config::Settings;
+
+mod keys;
+mod revoked;
+mod side;
+
+pub(crate) use keys::{check_keys, has_public_keys, mint};
+
+use keys::{verifier, versions};
+use revoked::Revoked;
+use side::Registry;
 
 /// How often the key files are looked at.
 const LOOK: Duration = Duration::from_secs(5);
+
+/// Stations that went on air and whose rooms are not made yet. A further one's room
+/// is made when it goes on air the next time.
+const STARTED_MAX: usize = 1_024;
+
+/// After the server's start sources return that were on air before: nobody is told.
+const SOURCES_RETURN: Duration = Duration::from_secs(20);
+
+/// Followers are told of the same station once in this time.
+const TELL_INTERVAL: Duration = Duration::from_secs(600);
+
+/// How often making a station's room is tried.
+const TRIES: u32 = 5;
 
 /// Answers the relay.
 #[derive(Debug)]
 pub(crate) struct Gate {
     settings: Settings,
     verifier: ArcSwap<Verifier>,
+    revoked: ArcSwap<Revoked>,
+    service: Arc<Service>,
+    registry: Arc<Registry>,
+    started: mpsc::Sender<(StationId, String)>,
 }
+
+/// Stations that went on air, for [`Gate::follow_stations`].
+pub(crate) type Started = mpsc::Receiver<(StationId, String)>;
 
 impl Gate {
     /// A gate with the configured keys; a secret is made when there are none.
-    pub(crate) fn new(settings: &Settings) -> anyhow::Result<Self> {
-        Ok(Self {
+    pub(crate) fn new(
+        settings: &Settings,
+        service: Arc<Service>,
+    ) -> anyhow::Result<(Arc<Self>, Started)> {
+        let (started, stations) = mpsc::channel(STARTED_MAX);
+        let gate = Self {
             settings: settings.clone(),
             verifier: ArcSwap::from_pointee(verifier(settings)?),
-        })
+            revoked: ArcSwap::from_pointee(Revoked::read(&settings.auth)?),
+            service,
+            registry: Arc::default(),
+            started,
+        };
+        Ok((Arc::new(gate), stations))
     }
 
-    /// Reads the keys again whenever one of their files changes, for ever. Files that
-    /// cannot be used leave the keys as they were.
+    /// Reads the keys and the revoked tokens again whenever one of their files changes,
+    /// for ever. Files that cannot be used leave things as they were.
     pub(crate) async fn follow_key_files(self: Arc<Self>) {
         let mut known = versions(&self.settings.auth);
         loop {
@@ -41,55 +84,88 @@ impl Gate {
             if found == known {
                 continue;
             }
-            match verifier(&self.settings) {
-                Ok(verifier) => {
-                    self.verifier.store(Arc::new(verifier));
-                    tracing::info!("the keys of tokens were read anew");
-                }
-                Err(error) => tracing::error!(%error, "the keys of tokens stay as they were"),
+            if let Err(error) = self.read_files() {
+                tracing::error!(%error, "the keys of tokens stay as they were");
+            } else {
+                tracing::info!("the keys of tokens were read anew");
             }
             known = found;
         }
     }
-}
 
-fn verifier(settings: &Settings) -> anyhow::Result<Verifier> {
-    let mut keys = configured_keys(&settings.auth)?;
-    if keys.is_empty() {
-        let secret = load_or_create_secret(&settings.data_dir);
-        keys.push(Key::secret(
-            &secret.context("the secret in the data folder")?,
-        )?);
+    fn read_files(&self) -> anyhow::Result<()> {
+        let verifier = verifier(&self.settings)?;
+        let revoked = Revoked::read(&self.settings.auth)?;
+        self.verifier.store(Arc::new(verifier));
+        self.registry.end_revoked(&revoked);
+        self.revoked.store(Arc::new(revoked));
+        Ok(())
     }
-    Ok(Verifier::new(Config {
-        keys,
-        issuer: settings.auth.issuer.clone(),
-        audience: settings.auth.audience.clone(),
-    }))
-}
 
-/// What tells whether a key file changed: when it was written and how long it is.
-fn versions(auth: &Auth) -> Vec<Option<(SystemTime, u64)>> {
-    let files = [&auth.secret_file, &auth.public_key_file, &auth.jwks_file];
-    let version = |path: &PathBuf| {
-        let file = std::fs::metadata(path).ok()?;
-        Some((file.modified().ok()?, file.len()))
-    };
-    files.into_iter().flatten().map(version).collect()
-}
+    /// Makes the rooms of the stations that are configured and of those that go on air,
+    /// and tells their followers, for ever.
+    pub(crate) async fn follow_stations(self: Arc<Self>, mut started: Started) {
+        let begun = Instant::now();
+        let mut told = HashMap::new();
+        for station in &self.settings.stations {
+            let name = station.name.clone();
+            let name = name.unwrap_or_else(|| station.id.to_string());
+            self.make_room(&station.id, &name, false).await;
+        }
+        while let Some((station, name)) = started.recv().await {
+            told.retain(|_, at: &mut Instant| at.elapsed() < TELL_INTERVAL);
+            let tell = begun.elapsed() > SOURCES_RETURN && !told.contains_key(&station);
+            self.make_room(&station, &name, tell).await;
+            told.insert(station, Instant::now());
+        }
+    }
 
-#[async_trait::async_trait]
-impl relay::Gate for Gate {
-    async fn authenticate(&self, token: &str) -> Result<Identity, Denied> {
+    async fn make_room(&self, station: &StationId, name: &str, tell: bool) {
+        for attempt in 1..=TRIES {
+            match self.service.station_started(station, name, tell).await {
+                Ok(()) => return,
+                Err(error) if attempt == TRIES => {
+                    tracing::error!(%station, %error, "the station has no room");
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(500) * attempt).await,
+            }
+        }
+    }
+
+    /// What is said beside the sound.
+    pub(crate) fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
+    /// Who a token is of, unless it is not to be trusted.
+    pub(crate) fn identify(&self, token: &str) -> Result<token::Identity, Denied> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now_s = now.unwrap_or_default().as_secs();
         let found = self.verifier.load().verify(token, now_s);
         let found = found.map_err(|refused| Denied {
             reason: refused.to_string(),
         })?;
+        if self
+            .revoked
+            .load()
+            .holds(&found.sub, found.token_id.as_deref())
+        {
+            return Err(Denied {
+                reason: revoked::REASON.to_owned(),
+            });
+        }
+        Ok(found)
+    }
+}
+
+#[async_trait::async_trait]
+impl relay::Gate for Gate {
+    async fn authenticate(&self, token: &str) -> Result<Identity, Denied> {
+        let found = self.identify(token)?;
         Ok(Identity {
             sub: found.sub,
             name: found.name,
+            token_id: found.token_id,
             expires_at: found.expires_at,
             rights: Rights {
                 publish: stations(&found.grants.publish),
@@ -98,71 +174,47 @@ impl relay::Gate for Gate {
             },
         })
     }
-}
 
-/// Whether the keys can be used, without making one.
-pub(crate) fn check_keys(settings: &Settings) -> anyhow::Result<()> {
-    configured_keys(&settings.auth).map(drop)
-}
+    fn open(&self, visitor: Visitor) -> Option<Arc<dyn Side>> {
+        Some(side::open(&self.service, &self.registry, visitor))
+    }
 
-fn configured_keys(auth: &Auth) -> anyhow::Result<Vec<Key>> {
-    let mut keys = Vec::new();
-    if let Some(secret) = configured_secret(auth)? {
-        let key = Key::secret(&secret);
-        keys.push(key.map_err(|error| BadArguments(format!("auth.secret: {error}")))?);
+    fn method(&self, name: &str) -> Option<&'static str> {
+        Service::method(name)
     }
-    if let Some(path) = &auth.public_key_file {
-        let key = Key::public_pem(&read(path, "auth.public_key_file")?);
-        keys.push(key.map_err(|error| bad("auth.public_key_file", path, &error))?);
-    }
-    if let Some(path) = &auth.jwks_file {
-        let found = Key::jwks(&read(path, "auth.jwks_file")?);
-        keys.extend(found.map_err(|error| bad("auth.jwks_file", path, &error))?);
-    }
-    Ok(keys)
-}
 
-/// Makes tokens this server accepts.
-pub(crate) fn mint(settings: &Settings) -> anyhow::Result<Mint> {
-    let auth = &settings.auth;
-    let secret = match configured_secret(auth)? {
-        Some(secret) => secret,
-        None if has_public_keys(auth) => {
-            let why = "the server is configured with public keys alone; \
-                       whoever holds the private key makes the tokens";
-            return Err(BadArguments(why.into()).into());
+    async fn ready(&self) -> bool {
+        self.service.store().ready().await.is_ok()
+    }
+
+    fn station_started(&self, station: &Station) {
+        let started = (station.id.clone(), station.name.clone());
+        if self.started.try_send(started).is_err() {
+            tracing::warn!(station = %station.id, "too many stations at once: no room is made");
         }
-        None => {
-            let secret = load_or_create_secret(&settings.data_dir);
-            secret.context("the secret in the data folder")?
-        }
-    };
-    let mint = Mint::new(&secret, auth.issuer.clone(), auth.audience.clone());
-    Ok(mint.map_err(|error| BadArguments(format!("auth.secret: {error}")))?)
-}
-
-fn configured_secret(auth: &Auth) -> Result<Option<Vec<u8>>, BadArguments> {
-    if let Some(secret) = &auth.secret {
-        return Ok(Some(secret.expose().as_bytes().to_vec()));
     }
-    let Some(path) = &auth.secret_file else {
-        return Ok(None);
-    };
-    // Editors end files with a line break that nobody means.
-    let text = read(path, "auth.secret_file")?;
-    Ok(Some(text.trim_end().as_bytes().to_vec()))
 }
 
-fn has_public_keys(auth: &Auth) -> bool {
-    auth.public_key_file.is_some() || auth.jwks_file.is_some()
+/// The same identity as `signaling` knows it.
+fn known(identity: &Identity) -> token::Identity {
+    token::Identity {
+        sub: identity.sub.clone(),
+        name: identity.name.clone(),
+        token_id: identity.token_id.clone(),
+        expires_at: identity.expires_at,
+        grants: Grants {
+            publish: listed(&identity.rights.publish),
+            moderate: listed(&identity.rights.moderate),
+            admin: identity.rights.admin,
+        },
+    }
 }
 
-fn read(path: &Path, key: &str) -> Result<String, BadArguments> {
-    std::fs::read_to_string(path).map_err(|error| bad(key, path, &error))
-}
-
-fn bad(key: &str, path: &Path, error: &dyn std::fmt::Display) -> BadArguments {
-    BadArguments(format!("{key} = {}: {error}", path.display()))
+fn listed(stations: &Stations) -> Vec<String> {
+    match stations {
+        Stations::All => vec!["*".to_owned()],
+        Stations::Only(stations) => stations.iter().map(ToString::to_string).collect(),
+    }
 }
 
 /// What names no station grants nothing; the verifier has dropped it already.
@@ -190,5 +242,8 @@ mod tests {
         assert!(stations(&list(&["demo"])).contains(&demo));
         assert!(!stations(&list(&["demo2", "No Station"])).contains(&demo));
         assert!(!stations(&[]).contains(&demo));
+        for entries in [list(&["*"]), list(&["a", "demo"])] {
+            assert_eq!(listed(&stations(&entries)), entries);
+        }
     }
 }

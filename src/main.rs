@@ -1,6 +1,7 @@
 //! The `skywave` program: the one place that sees every crate.
 #![forbid(unsafe_code)]
 
+mod api;
 mod cli;
 mod config;
 mod demo;

@@ -10,7 +10,7 @@ use crate::cli::ServeArgs;
 use crate::config::Settings;
 use crate::demo::Demo;
 use crate::gate::Gate;
-use crate::{logging, signals, site};
+use crate::{api, logging, signals, site};
 
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let settings = Settings::load(args)?;
@@ -25,19 +25,23 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     std::fs::create_dir_all(&settings.data_dir)
         .with_context(|| format!("data_dir = {}", settings.data_dir.display()))?;
-    let gate = Arc::new(Gate::new(&settings)?);
+    let service = signaling::Service::start(&settings.service()).await;
+    let service = Arc::new(service.context("database_url")?);
+    let (gate, started) = Gate::new(&settings, service)?;
     let relay = Relay::bind(settings.relay(), Arc::clone(&gate) as _).await?;
     let shutdown = CancellationToken::new();
     // They end with this function, however it ends.
     let mut helpers = tokio::task::JoinSet::new();
-    helpers.spawn(gate.follow_key_files());
+    helpers.spawn(Arc::clone(&gate).follow_key_files());
+    helpers.spawn(Arc::clone(&gate).follow_stations(started));
     helpers.spawn(stop_on_signal(shutdown.clone()));
     // Before anybody can connect, so that nobody takes the station first.
     let demo = settings.demo.then(|| Demo::start(&relay.handle()));
     let _demo = demo.transpose()?;
     let secure = settings.tls.certificate.is_some();
     announce(&relay, secure);
-    relay.run(site::router(), shutdown).await?;
+    let site = site::router().merge(api::router(&settings, &gate)?);
+    relay.run(site, shutdown).await?;
     tracing::info!("stopped");
     Ok(())
 }

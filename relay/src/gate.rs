@@ -1,19 +1,130 @@
-//! The relay's port to whoever knows users: who somebody is and what they may do.
+//! The relay's port to whoever knows users: who somebody is, what they may do, and
+//! what they say to each other.
 //!
 //! The relay asks, the composition root answers. Identities are small and held
 //! by the session; rights are looked up in them on every request, never cached
 //! beside them, so a new token takes effect with the next request.
+//!
+//! Methods and channels that are not the relay's own go to the gate's [`Side`] of
+//! the session. The relay hands them over one after the other and goes on with its
+//! own requests meanwhile: sound never waits for a database.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
 
+use serde_json::value::RawValue;
 use wire::StationId;
+use wire::code::CloseCode;
+use wire::frame::{Error, Request};
+use wire::message::{Station, SubscribeParams, Subscribed};
 
-/// Tells who a token belongs to.
+use crate::session::outbox::{Frame, Outbox};
+use crate::station::Lane;
+
+/// Tells who a token belongs to, and takes what is said beside the sound.
 #[async_trait::async_trait]
 pub trait Gate: Send + Sync + 'static {
     /// Checks a token. Called for `hello` and `authenticate`, one call per
     /// session at a time; after 5 s without an answer the relay gives up with `internal`.
     async fn authenticate(&self, token: &str) -> Result<Identity, Denied>;
+
+    /// Opens the gate's side of a session whose `hello` is good. None, the default,
+    /// when the gate has no methods and channels.
+    fn open(&self, visitor: Visitor) -> Option<Arc<dyn Side>> {
+        let _ = visitor;
+        None
+    }
+
+    /// The name of a method the gate's sides answer; none, the default, for any other.
+    fn method(&self, name: &str) -> Option<&'static str> {
+        let _ = name;
+        None
+    }
+
+    /// Whether the gate can answer, for readiness checks. Yes by default.
+    async fn ready(&self) -> bool {
+        true
+    }
+
+    /// A station that was off air is on air. Must not block.
+    fn station_started(&self, station: &Station) {
+        let _ = station;
+    }
+}
+
+/// The gate's side of one session. The relay calls it from one task, one call after
+/// the other, and gives up on a call after 10 s with `unavailable`, dropping its future.
+#[async_trait::async_trait]
+pub trait Side: Send + Sync + std::fmt::Debug + 'static {
+    /// Answers a request of a method [`Gate::method`] knows. The result fits a frame.
+    async fn request(&self, request: &Request) -> Result<Box<RawValue>, Error>;
+
+    /// Subscribes or resumes a channel that is not the relay's own; `unknown_channel`
+    /// when it is not the gate's either. What comes back should have at most
+    /// `bytes_max` bytes of JSON. No push of the channel may be told before [`Side::release`].
+    async fn subscribe(
+        &self,
+        params: &SubscribeParams,
+        bytes_max: usize,
+    ) -> Result<Subscribed, Error>;
+
+    /// The replies to all subscriptions up to now are queued: their pushes may follow.
+    fn release(&self);
+
+    /// Ends a subscription, if there is one.
+    fn unsubscribe(&self, channel: &str) -> Result<(), Error>;
+
+    /// The session has a new token of the same user.
+    async fn identity_changed(&self, identity: &Identity);
+
+    /// The session is over; nothing is called after it.
+    fn end(&self, end: SessionEnd);
+}
+
+/// How a session ended, as far as others are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionEnd {
+    /// The client said goodbye.
+    Orderly,
+    /// It vanished or was sent away: it may be back in a moment.
+    Abrupt,
+}
+
+/// Who a session is opened for.
+#[derive(Debug)]
+pub struct Visitor {
+    /// The token's bearer; none is anonymous.
+    pub identity: Option<Identity>,
+    /// From where.
+    pub address: IpAddr,
+    /// What the session is told beside its replies.
+    pub pushes: Pushes,
+}
+
+/// Where a gate's pushes for one session go.
+#[derive(Debug, Clone)]
+pub struct Pushes(pub(crate) Arc<Outbox>);
+
+/// What becomes of a push in a session that is slow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PushClass {
+    /// It must arrive: the session ends with `slow_consumer` instead, and resumes.
+    Durable,
+    /// Only the latest of that key matters; one that waits is replaced.
+    Latest(Arc<str>),
+}
+
+impl Pushes {
+    /// Queues the JSON of a push, at most a frame. The text is shared, not copied.
+    pub fn push(&self, json: Arc<str>, class: PushClass) {
+        self.0.push(Lane::Control, Frame::shared(json, class));
+    }
+
+    /// Ends the session; the first reason counts.
+    pub fn close(&self, code: CloseCode, reason: &str) {
+        self.0.ask_end(code, reason);
+    }
 }
 
 /// Who a session acts for, as its present token has it.
@@ -23,6 +134,8 @@ pub struct Identity {
     pub sub: String,
     /// The name to show.
     pub name: Option<String>,
+    /// The token's own id, by which it may be revoked.
+    pub token_id: Option<String>,
     /// When the token expires, in seconds since the Unix epoch. The session ends then.
     pub expires_at: u64,
     /// What the token allows.

@@ -142,10 +142,17 @@ async fn metrics(State(host): State<Arc<Host>>) -> Response {
 }
 
 async fn ready(State(host): State<Arc<Host>>) -> Response {
-    match host.is_draining() {
-        false => "ready\n".into_response(),
-        true => (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response(),
+    if host.is_draining() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
     }
+    if !host.shared().gate.ready().await {
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the store does not answer\n",
+        )
+            .into_response();
+    }
+    "ready\n".into_response()
 }
 
 /// An answer that holds for this moment alone.

@@ -25,7 +25,9 @@ mod station;
 mod transport;
 
 pub use config::Config;
-pub use gate::{Denied, Gate, Identity, Rights, Stations};
+pub use gate::{
+    Denied, Gate, Identity, PushClass, Pushes, Rights, SessionEnd, Side, Stations, Visitor,
+};
 pub use relay::{BindError, Handle, Relay, RunError};
 pub use station::{LocalSource, Publication, PublishEnded};
 pub use tokio_util::sync::CancellationToken;

@@ -92,8 +92,8 @@ impl Relay {
         let (quic, quic_addr) = bound.transpose()?.unzip();
         let metrics = Arc::<Metrics>::default();
         let shared = Arc::new(Shared {
+            stations: Stations::new(&config, Arc::clone(&gate), Arc::clone(&metrics)),
             gate,
-            stations: Stations::new(&config, Arc::clone(&metrics)),
             metrics,
             timing: config.timing.clone(),
         });

@@ -19,6 +19,7 @@ use crate::clock::Now;
 use crate::config::Config;
 use crate::fanout::rendition::Transcoder;
 use crate::fanout::{Listener, Track};
+use crate::gate::Gate;
 use crate::metrics::Metrics;
 use crate::session::SessionId;
 use crate::session::ingress::Ingress;
@@ -36,8 +37,9 @@ mod throttle;
 mod timeline;
 mod window;
 
-use self::core::{Core, Owner};
+use self::core::{Core, Owner, Published};
 pub(crate) use effect::{Lane, SourceId};
+pub(crate) use events::REPLY_BYTES_MAX;
 pub(crate) use ingest::Ingest;
 pub use local::{LocalSource, Publication, PublishEnded};
 pub(crate) use window::Rejected;
@@ -45,12 +47,12 @@ pub(crate) use window::Rejected;
 use ingest::Feed;
 
 /// Every station, shared by sessions, local sources and HTTP.
-#[derive(Debug)]
 pub(crate) struct Stations {
     inner: Mutex<Inner>,
     /// Some deadline may have moved.
     changed: Notify,
     metrics: Arc<Metrics>,
+    gate: Arc<dyn Gate>,
 }
 
 #[derive(Debug)]
@@ -78,7 +80,7 @@ struct Member {
 }
 
 impl Stations {
-    pub(crate) fn new(config: &Config, metrics: Arc<Metrics>) -> Arc<Self> {
+    pub(crate) fn new(config: &Config, gate: Arc<dyn Gate>, metrics: Arc<Metrics>) -> Arc<Self> {
         let epoch = format!("{:016x}", rand::random::<u64>());
         let inner = Inner {
             core: Core::new(config, epoch, Now::read()),
@@ -91,6 +93,7 @@ impl Stations {
             inner: Mutex::new(inner),
             changed: Notify::new(),
             metrics,
+            gate,
         })
     }
 
@@ -130,15 +133,17 @@ impl Stations {
         });
     }
 
-    /// Subscribes what a `hello` asks for and queues its reply.
+    /// Subscribes what a `hello` asks for and queues its reply. `bytes_max` bounds the
+    /// JSON of a state or of missed events.
     pub(crate) fn greet(
         &self,
         id: SessionId,
         subscriptions: &[SubscribeParams],
+        bytes_max: usize,
         reply: impl FnOnce(Vec<Subscribed>) -> Reply,
     ) {
         self.change(|inner, now| {
-            let subscribed = inner.subscribe_all(id, subscriptions, now);
+            let subscribed = inner.subscribe_all(id, subscriptions, bytes_max, now);
             inner.reply(id, &reply(subscribed));
         });
     }
@@ -146,7 +151,7 @@ impl Stations {
     /// Answers `subscribe`.
     pub(crate) fn subscribe(&self, id: SessionId, request: u64, params: &SubscribeParams) {
         self.change(|inner, now| {
-            let subscribed = inner.subscribe(id, params, now);
+            let subscribed = inner.subscribe(id, params, REPLY_BYTES_MAX, now);
             inner.reply(
                 id,
                 &Reply::new(request, subscribed.as_ref().map_err(Clone::clone)),
@@ -193,8 +198,9 @@ impl Stations {
         publication: Publication,
         ingress: &Ingress,
     ) -> bool {
-        self.change(|inner, now| {
+        let (started, is_source) = self.change(|inner, now| {
             let published = inner.core.publish(Owner::Session(id), publication, now);
+            let started = started(published.as_ref().ok());
             let result = published.map(|published| {
                 let feed = inner.feed(&published);
                 let metrics = Arc::clone(&inner.metrics);
@@ -210,8 +216,10 @@ impl Stations {
                 id,
                 &Reply::new(request, result.as_ref().map_err(Clone::clone)),
             );
-            result.is_ok()
-        })
+            (started, result.is_ok())
+        });
+        self.tell_gate(started.as_ref());
+        is_source
     }
 
     /// Makes something inside the process a station's source.
@@ -219,11 +227,22 @@ impl Stations {
         self: &Arc<Self>,
         publication: Publication,
     ) -> Result<LocalSource, Error> {
-        self.change(|inner, now| {
+        let (started, source) = self.change(|inner, now| {
             let published = inner.core.publish(Owner::Local, publication, now)?;
+            let started = started(Some(&published));
             let feed = inner.feed(&published);
-            Ok(LocalSource::new(Arc::clone(self), feed, &published, now))
-        })
+            let source = LocalSource::new(Arc::clone(self), feed, &published, now);
+            Ok((started, source))
+        })?;
+        self.tell_gate(started.as_ref());
+        Ok(source)
+    }
+
+    /// Tells the gate of a station that went on air.
+    fn tell_gate(&self, started: Option<&Station>) {
+        if let Some(station) = started {
+            self.gate.station_started(station);
+        }
     }
 
     /// The source ends its publish in an orderly way.
@@ -275,5 +294,17 @@ impl Stations {
         // A panic under the lock would be a bug; going on with what is there serves
         // everyone better than ending every session.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The station, if that publish put it on air.
+fn started(published: Option<&Published>) -> Option<Station> {
+    let published = published.filter(|published| published.started)?;
+    Some(published.station.clone())
+}
+
+impl std::fmt::Debug for Stations {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stations").finish_non_exhaustive()
     }
 }

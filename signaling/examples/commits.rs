@@ -26,6 +26,7 @@ fn identity(sub: String) -> Identity {
     Identity {
         sub,
         name: None,
+        token_id: None,
         expires_at: u64::MAX,
         grants: Grants::default(),
     }
@@ -49,6 +50,7 @@ async fn main() -> anyhow::Result<()> {
         read: plenty,
         manage: plenty,
         subscribe: plenty,
+        guest: plenty,
     };
     let service = Arc::new(Service::start(&config).await?);
     let address = IpAddr::V4(Ipv4Addr::LOCALHOST);

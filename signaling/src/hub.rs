@@ -16,12 +16,18 @@ use crate::caller::Caller;
 
 pub use outbox::{Class, Outbox};
 
+/// Before the name of a user whose presence a session watches.
+pub(crate) const PRESENCE_PREFIX: &str = "presence:";
+
 /// Names a session within the hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct SessionId(pub(crate) u64);
 
 /// The most pushes held for one subscription until its reply is out.
 const HELD_MAX: usize = 1_024;
+
+/// Subscriptions of one session, its presence being one however many it watches.
+const SUBSCRIPTIONS_MAX: usize = 64;
 
 /// All subscriptions.
 #[derive(Debug, Default)]
@@ -119,6 +125,18 @@ impl Hub {
 
     pub(crate) fn caller(&self, id: SessionId) -> Option<Arc<Caller>> {
         Some(self.lock().sessions.get(&id)?.caller.clone())
+    }
+
+    /// Whether a session may subscribe that channel beside those it has.
+    pub(crate) fn has_room(&self, id: SessionId, channel: &str) -> bool {
+        let state = self.lock();
+        let Some(session) = state.sessions.get(&id) else {
+            return true;
+        };
+        let own = |name: &&Arc<str>| !name.starts_with(PRESENCE_PREFIX);
+        session.channels.contains_key(channel)
+            || session.channels.len() < SUBSCRIPTIONS_MAX
+            || session.channels.keys().filter(own).count() < SUBSCRIPTIONS_MAX
     }
 
     /// Begins to hold what is pushed on a channel, instead of an earlier subscription to it.

@@ -34,3 +34,4 @@ pub use caller::Caller;
 pub use hub::{Class, Outbox};
 pub use limits::{Rate, Rates};
 pub use service::{Config, End, Service, SessionHandle};
+pub use text::clean_line;

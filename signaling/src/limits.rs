@@ -15,6 +15,8 @@ pub(crate) enum Kind {
     /// Making and changing rooms, inviting, reporting.
     Manage,
     Subscribe,
+    /// Signing in as a guest.
+    Guest,
 }
 
 impl Kind {
@@ -27,6 +29,7 @@ impl Kind {
             Self::Read => "read",
             Self::Manage => "manage",
             Self::Subscribe => "subscribe",
+            Self::Guest => "guest",
         }
     }
 }
@@ -56,6 +59,8 @@ pub struct Rates {
     pub manage: Rate,
     /// Subscriptions. Default 128 at once, 600 a minute.
     pub subscribe: Rate,
+    /// Signing in as a guest, which only an address can do. Default 5 at once, 10 a minute.
+    pub guest: Rate,
 }
 
 impl Default for Rates {
@@ -68,6 +73,7 @@ impl Default for Rates {
             read: rate(60, 600),
             manage: rate(10, 30),
             subscribe: rate(128, 600),
+            guest: rate(5, 10),
         }
     }
 }
@@ -81,6 +87,7 @@ impl Rates {
             Kind::Read => self.read,
             Kind::Manage => self.manage,
             Kind::Subscribe => self.subscribe,
+            Kind::Guest => self.guest,
         }
     }
 }

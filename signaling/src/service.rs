@@ -199,9 +199,14 @@ impl Service {
             shared
                 .hub
                 .unsubscribe(session.0, &inbox::inbox_name(before.sub()));
-            shared.hub.unwatch(session.0, subscribe::PRESENCE_PREFIX);
+            shared.hub.unwatch(session.0, crate::hub::PRESENCE_PREFIX);
         }
         shared.judge_subscriptions(session.0).await;
+    }
+
+    /// Takes one of the guests an address may sign in, or says how long to wait.
+    pub fn admit_guest(&self, address: IpAddr) -> Result<(), Error> {
+        self.shared.limit(&Caller::new(None, address), Kind::Guest)
     }
 
     /// Ends all sessions of a user whose token was revoked.

@@ -28,8 +28,10 @@ pub(crate) fn clean(text: &str) -> String {
     kept.collect::<String>().trim().to_owned()
 }
 
-/// A single line of clean text.
-pub(crate) fn clean_line(text: &str) -> String {
+/// A single line as people may be shown it: composed, without control characters,
+/// changes of direction and towers of accents.
+#[must_use]
+pub fn clean_line(text: &str) -> String {
     clean(text).replace(['\n', '\t'], " ")
 }
 

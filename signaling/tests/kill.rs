@@ -69,6 +69,7 @@ fn config(url: String) -> Config {
         read: plenty,
         manage: plenty,
         subscribe: plenty,
+        guest: plenty,
     };
     config
 }
@@ -106,6 +107,7 @@ fn serve(url: String) {
             let identity = Identity {
                 sub: user.into(),
                 name: None,
+                token_id: None,
                 expires_at: u64::MAX,
                 grants: Grants::default(),
             };
@@ -305,6 +307,7 @@ fn set_up(url: &str) -> String {
             let identity = Identity {
                 sub: user.into(),
                 name: None,
+                token_id: None,
                 expires_at: u64::MAX,
                 grants: Grants::default(),
             };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use media::encoder::Frame;
 
 /// A time with its unit: `500ms`, `90s`, `30m`, `12h`, `7d`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let bad = || "a time is a number and a unit: 500ms, 90s, 30m, 12h, 7d".to_owned();
     let at = text
         .find(|char: char| char.is_ascii_alphabetic())

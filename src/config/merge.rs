@@ -23,8 +23,9 @@ enum Kind {
 
 /// Every setting a variable can hold: its section (none for the top), its name, its kind.
 /// `SKYWAVE_HTTP_ADDR` is `addr` in `[http]`.
-const KEYS: [(&str, &str, Kind); 20] = [
+const KEYS: [(&str, &str, Kind); 33] = [
     ("", "data_dir", Kind::Text),
+    ("", "database_url", Kind::Text),
     ("", "demo", Kind::Switch),
     ("http", "addr", Kind::Text),
     ("quic", "addr", Kind::Text),
@@ -37,11 +38,23 @@ const KEYS: [(&str, &str, Kind); 20] = [
     ("auth", "jwks_file", Kind::Text),
     ("auth", "issuer", Kind::Text),
     ("auth", "audience", Kind::Text),
+    ("auth", "revoked_file", Kind::Text),
+    ("auth", "guests", Kind::Switch),
     ("limits", "sessions", Kind::Number),
     ("limits", "connections", Kind::Number),
     ("limits", "handshakes", Kind::Number),
     ("limits", "stations", Kind::Number),
     ("limits", "renditions", Kind::Number),
+    ("rates", "write", Kind::Text),
+    ("rates", "touch", Kind::Text),
+    ("rates", "typing", Kind::Text),
+    ("rates", "read", Kind::Text),
+    ("rates", "manage", Kind::Text),
+    ("rates", "subscribe", Kind::Text),
+    ("rates", "guest", Kind::Text),
+    ("retention", "events", Kind::Text),
+    ("retention", "messages", Kind::Text),
+    ("retention", "notifications", Kind::Text),
     ("log", "format", Kind::Text),
     ("log", "filter", Kind::Text),
 ];
@@ -188,9 +201,10 @@ mod tests {
                 names: vec![],
             },
             auth: toml::from_str(
-                "secret='a'\nsecret_file='a'\npublic_key_file='a'\njwks_file='a'\nissuer='a'\naudience='a'",
+                "secret='a'\nsecret_file='a'\npublic_key_file='a'\njwks_file='a'\nissuer='a'\naudience='a'\nrevoked_file='a'",
             )
             .unwrap(),
+            database_url: Some("sqlite:a".to_owned().try_into().unwrap()),
             ..Settings::default()
         };
         let table = Table::try_from(&sample).unwrap();

@@ -342,6 +342,43 @@ fn wait_with_output(mut child: Child) -> Output {
     child.wait_with_output().unwrap()
 }
 
+/// Asks over HTTP; answers the status and the body, JSON or text.
+pub(crate) fn get(http: &str, path: &str) -> (u16, Value) {
+    exchange(
+        http,
+        &format!("GET {path} HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n\r\n"),
+    )
+}
+
+/// Posts JSON; answers the status and the body.
+pub(crate) fn post(http: &str, path: &str, body: &Value, token: Option<&str>) -> (u16, Value) {
+    let body = body.to_string();
+    let token = token.map_or_else(String::new, |token| {
+        format!("Authorization: Bearer {token}\r\n")
+    });
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n{token}\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    exchange(http, &(head + &body))
+}
+
+fn exchange(http: &str, request: &str) -> (u16, Value) {
+    let mut stream = std::net::TcpStream::connect(http).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    let body = serde_json::from_str(body).unwrap_or_else(|_| body.into());
+    (status.expect("a status"), body)
+}
+
 /// A file of the repository.
 pub(crate) fn fixture(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)

@@ -13,4 +13,5 @@ mod rights;
 mod secure;
 mod sources;
 mod switching;
+mod talk;
 mod tone;

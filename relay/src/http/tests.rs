@@ -30,7 +30,7 @@ fn app() -> App {
     let metrics = Arc::<Metrics>::default();
     let shared = Shared {
         gate: Arc::new(NoGate),
-        stations: Stations::new(&config, Arc::clone(&metrics)),
+        stations: Stations::new(&config, Arc::new(NoGate), Arc::clone(&metrics)),
         metrics,
         timing: config.timing.clone(),
     };

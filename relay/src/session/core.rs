@@ -89,6 +89,8 @@ pub(crate) enum Ask {
     Publish(Box<PublishParams>),
     Unpublish,
     UpdateMetadata(UpdateMetadataParams),
+    /// A method that is not the relay's own: the gate's, or nobody's.
+    Other(Request),
 }
 
 /// What a deadline brings.
@@ -101,9 +103,9 @@ pub(crate) enum Due {
 }
 
 impl Ask {
-    /// Its method's name.
-    pub(crate) fn method(&self) -> &'static str {
-        match self {
+    /// Its method's name; none when it is not the relay's own.
+    pub(crate) fn method(&self) -> Option<&'static str> {
+        Some(match self {
             Self::Hello(_) => "hello",
             Self::Authenticate(_) => "authenticate",
             Self::Subscribe(_) => "subscribe",
@@ -113,7 +115,8 @@ impl Ask {
             Self::Publish(_) => "publish",
             Self::Unpublish => "unpublish",
             Self::UpdateMetadata(_) => "update_metadata",
-        }
+            Self::Other(_) => return None,
+        })
     }
 }
 
@@ -164,7 +167,8 @@ impl Core {
             return self.refuse_rate(request.id, "50 requests a second", wait, now);
         }
         match self.judge(&request, now) {
-            Ok(verdict) => verdict,
+            Ok(Some(verdict)) => verdict,
+            Ok(None) => Verdict::Ask(request.id, Ask::Other(request)),
             Err(error) => Verdict::Reply(Reply::new::<Empty>(request.id, Err(shortened(error)))),
         }
     }
@@ -242,13 +246,14 @@ impl Core {
         self.publishing = station;
     }
 
-    fn judge(&mut self, request: &Request, now: Now) -> Result<Verdict, Error> {
+    /// What to do about a request; none when its method is not the relay's own.
+    fn judge(&mut self, request: &Request, now: Now) -> Result<Option<Verdict>, Error> {
         if !self.greeted && request.method != "hello" {
             return Err(Error::new(ErrorCode::HelloRequired, "hello comes first"));
         }
         let ask = match &*request.method {
-            "hello" => return self.judge_hello(request),
-            "ping" => return pong(request, now),
+            "hello" => return self.judge_hello(request).map(Some),
+            "ping" => return pong(request, now).map(Some),
             "authenticate" => Ask::Authenticate(request.params()?),
             "subscribe" => Ask::Subscribe(request.params()?),
             "unsubscribe" => Ask::Unsubscribe(request.params()?),
@@ -263,23 +268,14 @@ impl Core {
             "update_metadata" => {
                 let params = request.params()?;
                 if let Err(wait) = self.titles.take(now.instant) {
-                    return Ok(self.refuse_rate(
-                        request.id,
-                        "2 metadata updates a second",
-                        wait,
-                        now,
-                    ));
+                    let limit = "2 metadata updates a second";
+                    return Ok(Some(self.refuse_rate(request.id, limit, wait, now)));
                 }
                 Ask::UpdateMetadata(params)
             }
-            // Methods of other services will be handed to the gate from here.
-            other => {
-                let shown: String = other.chars().take(64).collect();
-                let message = format!("there is no method {shown:?}");
-                return Err(Error::new(ErrorCode::UnknownMethod, message));
-            }
+            _ => return Ok(None),
         };
-        Ok(Verdict::Ask(request.id, ask))
+        Ok(Some(Verdict::Ask(request.id, ask)))
     }
 
     fn judge_hello(&self, request: &Request) -> Result<Verdict, Error> {
@@ -343,8 +339,16 @@ fn pong(request: &Request, now: Now) -> Result<Verdict, Error> {
     Ok(Verdict::Reply(Reply::new(request.id, Ok(&result))))
 }
 
+/// The answer to a request of a method that is nobody's.
+pub(super) fn unknown_method(request: &Request) -> Reply {
+    let shown: String = request.method.chars().take(64).collect();
+    let message = format!("there is no method {shown:?}");
+    let error = Error::new(ErrorCode::UnknownMethod, message);
+    Reply::new::<Empty>(request.id, Err(shortened(error)))
+}
+
 /// The same error with a message fit to be told: it may quote what the client sent.
-fn shortened(mut error: Error) -> Error {
+pub(super) fn shortened(mut error: Error) -> Error {
     let plain = error.message.chars().filter(|char| !char.is_control());
     error.message = plain.take(MESSAGE_CHARS_MAX).collect();
     error

@@ -1,26 +1,31 @@
 //! Runs one session: brings frames and time to its core and carries out what it asks.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use wire::code::{CloseCode, ErrorCode};
-use wire::frame::{Error, Push, Reply};
+use wire::frame::{Error, Push, Reply, Request};
 use wire::message::{
     AuthenticateParams, AuthenticateResult, Empty, HelloParams, HelloResult, PublishParams,
-    SourceReport,
+    STATIONS_CHANNEL, SourceReport, SubscribeParams, Subscribed,
 };
 
 use super::SessionId;
 use super::core::{Ask, Core, Due, End, Verdict, limits, user};
+use super::gated::{Done, Gated, Job};
 use super::host::{Inbound, Shared};
 use super::ingress::Ingress;
 use super::outbox::{Frame, Outbox};
 use crate::clock::Now;
-use crate::gate::Identity;
+use crate::gate::{Identity, Pushes, SessionEnd, Visitor};
 use crate::metrics::MethodLabel;
-use crate::station::{Lane, Publication};
+use crate::station::{Lane, Publication, REPLY_BYTES_MAX};
+
+/// Bytes of the state of `stations` in a `hello` that subscribes the gate's channels, too.
+pub(super) const STATIONS_BYTES: usize = 24 * 1024;
 
 /// How long the gate may think about a token.
 const GATE_WAIT: Duration = Duration::from_secs(5);
@@ -37,6 +42,12 @@ pub(crate) struct Driver {
     pub(super) shared: Arc<Shared>,
     /// What the client says it is.
     pub(super) client: Option<String>,
+    /// From where it comes.
+    pub(super) address: IpAddr,
+    /// The gate's side of the session, from `hello` on.
+    pub(super) gated: Option<Gated>,
+    /// Whether the client said goodbye.
+    pub(super) orderly: bool,
 }
 
 impl Driver {
@@ -48,13 +59,23 @@ impl Driver {
     ) -> End {
         loop {
             let deadline = self.core.poll_timeout(Now::read());
+            // What the gate has not come to stops the reading, as a full queue of frames does.
+            let has_room = self.gated.as_ref().is_none_or(Gated::has_room);
             let ended = tokio::select! {
                 biased;
-                code = self.outbox.distress() => Some(End::new(code, distress_reason(code))),
-                () = drain.cancelled() => Some(End::new(CloseCode::Draining, "the relay shuts down")),
-                inbound = frames.recv() => match inbound {
-                    Some(Inbound::Frame(json)) => self.handle_frame(&json).await,
+                end = self.outbox.distress() => Some(end),
+                () = drain.cancelled() => Some(drained()),
+                done = next_done(&mut self.gated) => {
+                    self.handle_done(done);
+                    None
+                }
+                inbound = frames.recv(), if has_room => match inbound {
+                    Some(Inbound::Frame(json)) => self.handle_frame_unless_ended(&json, drain).await,
                     Some(Inbound::Broken(end)) => Some(end),
+                    Some(Inbound::Goodbye) => {
+                        self.orderly = true;
+                        Some(End::new(CloseCode::Done, "the client closed"))
+                    }
                     None => Some(End::new(CloseCode::Done, "the client is gone")),
                 },
                 () = tokio::time::sleep_until(deadline.into()) => self.handle_timeout(),
@@ -75,6 +96,21 @@ impl Driver {
         }
     }
 
+    /// Handles a frame; while that waits for the gate, the session may be ended all the same.
+    async fn handle_frame_unless_ended(
+        &mut self,
+        json: &[u8],
+        drain: &CancellationToken,
+    ) -> Option<End> {
+        let outbox = Arc::clone(&self.outbox);
+        tokio::select! {
+            biased;
+            ended = self.handle_frame(json) => ended,
+            end = outbox.distress() => Some(end),
+            () = drain.cancelled() => Some(drained()),
+        }
+    }
+
     async fn handle_frame(&mut self, json: &[u8]) -> Option<End> {
         match self.core.handle_frame(json, Now::read()) {
             Verdict::Reply(reply) => self.reply(&reply),
@@ -89,18 +125,21 @@ impl Driver {
     }
 
     async fn carry_out(&mut self, id: u64, ask: Ask) -> Option<End> {
-        let method = ask.method();
-        self.shared
-            .metrics
-            .requests
-            .get_or_create(&MethodLabel { method })
-            .inc();
-        let stations = &self.shared.stations;
+        if let Some(method) = ask.method() {
+            self.count(method);
+        }
+        let stations = Arc::clone(&self.shared.stations);
         match ask {
             Ask::Hello(params) => return self.greet(id, params).await,
             Ask::Authenticate(params) => self.authenticate(id, params).await,
-            Ask::Subscribe(params) => stations.subscribe(self.id, id, &params),
-            Ask::Unsubscribe(params) => stations.unsubscribe(self.id, id, &params.channel),
+            Ask::Subscribe(params) => match self.gate_of(&params.channel) {
+                Some(gated) => gated.push(Job::Subscribe(id, params)),
+                None => stations.subscribe(self.id, id, &params),
+            },
+            Ask::Unsubscribe(params) => match self.gate_of(&params.channel) {
+                Some(gated) => gated.push(Job::Unsubscribe(id, params.channel)),
+                None => stations.unsubscribe(self.id, id, &params.channel),
+            },
             Ask::Listen(params) => stations.listen(self.id, id, &params),
             Ask::Unlisten => stations.unlisten(self.id, id),
             Ask::Publish(params) => self.publish(id, *params),
@@ -112,8 +151,52 @@ impl Driver {
                 };
                 self.reply(&Reply::new(id, result.map(|()| &Empty {})));
             }
+            Ask::Other(request) => self.ask_gate(request),
         }
         None
+    }
+
+    /// Brings a request that is not the relay's own to the gate, if it is the gate's.
+    fn ask_gate(&mut self, request: Request) {
+        let method = self.shared.gate.method(&request.method);
+        if let (Some(method), Some(gated)) = (method, &mut self.gated) {
+            gated.push(Job::Request(request));
+            self.count(method);
+            return;
+        }
+        self.reply(&super::core::unknown_method(&request));
+    }
+
+    /// The gate's side when the channel is not one of the relay's own.
+    fn gate_of(&mut self, channel: &str) -> Option<&mut Gated> {
+        if is_own(channel) {
+            return None;
+        }
+        self.gated.as_mut()
+    }
+
+    fn handle_done(&self, done: Done) {
+        if let Some(reply) = &done.reply {
+            self.reply(reply);
+        }
+        if let (true, Some(gated)) = (done.release, &self.gated) {
+            gated.release();
+        }
+    }
+
+    /// Tells the gate that the session is over.
+    pub(super) fn leave_gate(&mut self) {
+        if let Some(gated) = self.gated.take() {
+            gated.end(match self.orderly {
+                true => SessionEnd::Orderly,
+                false => SessionEnd::Abrupt,
+            });
+        }
+    }
+
+    fn count(&self, method: &'static str) {
+        let requests = &self.shared.metrics.requests;
+        requests.get_or_create(&MethodLabel { method }).inc();
     }
 
     async fn greet(&mut self, id: u64, params: HelloParams) -> Option<End> {
@@ -140,11 +223,29 @@ impl Driver {
                 .collect()
         });
         self.core.greeted(identity.clone());
+        let side = self.shared.gate.open(Visitor {
+            identity: identity.clone(),
+            address: self.address,
+            pushes: Pushes(Arc::clone(&self.outbox)),
+        });
+        self.gated = side.map(Gated::new);
+        let wanted = params.subscriptions;
+        let foreign = self.greet_gate(&wanted).await;
+        let own: Vec<_> = wanted
+            .iter()
+            .filter(|params| foreign.is_none() || is_own(&params.channel))
+            .cloned()
+            .collect();
+        let bytes_max = match foreign.as_deref() {
+            None | Some([]) => REPLY_BYTES_MAX,
+            Some(_) => STATIONS_BYTES,
+        };
         let session = self.name.clone();
         let ping_interval_ms = self.shared.timing.ping_interval.as_millis() as u64;
         self.shared
             .stations
-            .greet(self.id, &params.subscriptions, |subscriptions| {
+            .greet(self.id, &own, bytes_max, |subscribed| {
+                let subscriptions = in_order(&wanted, subscribed, foreign);
                 let result = HelloResult {
                     protocol: wire::PROTOCOL,
                     session,
@@ -156,13 +257,27 @@ impl Driver {
                 };
                 Reply::new(id, Ok(&result))
             });
+        if let Some(gated) = &self.gated {
+            gated.release();
+        }
         None
+    }
+
+    /// Subscribes what is not the relay's own; none without a gate that could.
+    async fn greet_gate(&self, wanted: &[SubscribeParams]) -> Option<Vec<Subscribed>> {
+        let gated = self.gated.as_ref()?;
+        let foreign = wanted.iter().filter(|params| !is_own(&params.channel));
+        Some(gated.greet(&foreign.collect::<Vec<_>>()).await)
     }
 
     async fn authenticate(&mut self, id: u64, params: AuthenticateParams) {
         let result = self.identify(&params.token).await.and_then(|identity| {
             let user = user(&identity);
-            if self.core.authenticated(identity)? {
+            let lost = self.core.authenticated(identity.clone())?;
+            if let Some(gated) = &mut self.gated {
+                gated.push(Job::Identity(identity));
+            }
+            if lost {
                 self.core.publishing(None, Now::read());
                 if let Some(ingest) = self.ingress.stop() {
                     self.shared.stations.revoke(ingest.feed().source);
@@ -255,10 +370,36 @@ fn not_publishing() -> Error {
     )
 }
 
-fn distress_reason(code: CloseCode) -> &'static str {
-    match code {
-        CloseCode::SlowConsumer => "the session does not read what it is sent",
-        CloseCode::Flooding => "above 500 datagrams a second that lead nowhere",
-        _ => "the session cannot go on",
+fn drained() -> End {
+    End::new(CloseCode::Draining, "the relay shuts down")
+}
+
+/// The gate's next answer; for ever pending when nothing was asked.
+async fn next_done(gated: &mut Option<Gated>) -> Done {
+    match gated {
+        Some(gated) => gated.next().await,
+        None => std::future::pending().await,
     }
+}
+
+/// Whether a channel is the relay's own, existing or not.
+fn is_own(channel: &str) -> bool {
+    channel == STATIONS_CHANNEL || channel.starts_with("station:")
+}
+
+/// What was subscribed, in the order it was asked for.
+fn in_order(
+    wanted: &[SubscribeParams],
+    own: Vec<Subscribed>,
+    foreign: Option<Vec<Subscribed>>,
+) -> Vec<Subscribed> {
+    let Some(foreign) = foreign else {
+        return own;
+    };
+    let (mut own, mut foreign) = (own.into_iter(), foreign.into_iter());
+    let mut next = |params: &SubscribeParams| match is_own(&params.channel) {
+        true => own.next(),
+        false => foreign.next(),
+    };
+    wanted.iter().filter_map(&mut next).collect()
 }

@@ -63,6 +63,8 @@ pub(crate) enum Inbound {
     Frame(Bytes),
     /// Something no client may send; nothing more is read.
     Broken(End),
+    /// The client closes the session.
+    Goodbye,
 }
 
 /// A transport's side of a session. Dropping it tells the session that its client is gone.
@@ -120,6 +122,9 @@ impl Host {
             ingress: Arc::clone(&ingress),
             shared: Arc::clone(&self.shared),
             client: None,
+            address: peer.address.ip(),
+            gated: None,
+            orderly: false,
         };
         self.shared.stations.join(driver.id, &outbox, &listener);
         self.tasks.spawn(run(
@@ -193,6 +198,7 @@ async fn run(
     // No datagram is taken from a session that is over.
     driver.ingress.stop();
     shared.stations.leave(driver.id);
+    driver.leave_gate();
     driver.outbox.finish(bye(&end));
     sessions.dec();
     let code = code_name(end.code);

@@ -56,7 +56,8 @@ impl Ingress {
             .get_or_create(&RejectLabel { reason })
             .inc();
         if state.strays.take(now.instant).is_err() {
-            self.outbox.ask_end(CloseCode::Flooding);
+            let reason = "above 500 datagrams a second that lead nowhere";
+            self.outbox.ask_end(CloseCode::Flooding, reason);
         }
     }
 

@@ -13,10 +13,16 @@ use wire::code::CloseCode;
 use wire::frame::{Push, Reply};
 use wire::message::{Bye, CountsByStation, STATIONS_CHANNEL};
 
+use super::core::End;
+use crate::gate::PushClass;
 use crate::station::Lane;
 
-/// Frames that wait in one lane before the session counts as one that does not read.
-pub(crate) const FRAMES_MAX: usize = 256;
+/// Frames that wait in one lane before the session counts as one that does not read:
+/// above what one commit of the chat may tell at once.
+pub(crate) const FRAMES_MAX: usize = 1_024;
+
+/// Why a session ends that does not read.
+pub(crate) const STUCK: &str = "the session does not read what it is sent";
 
 /// Stations told in one push of counts: some 45 KB of JSON at worst.
 const COUNTS_MAX: usize = 400;
@@ -27,7 +33,16 @@ pub(crate) struct Frame {
     json: Bytes,
     /// Frames of the same name replace one another while they wait: only the
     /// latest matters.
-    replaces: Option<&'static str>,
+    replaces: Option<Arc<str>>,
+}
+
+/// A text that many frames share.
+struct Shared(Arc<str>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
 }
 
 /// The queue between everyone who has something to tell a session and its transport.
@@ -50,7 +65,7 @@ struct State {
     listeners: Option<Frame>,
     counts: Option<Arc<CountsByStation>>,
     listened: bool,
-    reason: Option<CloseCode>,
+    reason: Option<End>,
     bye: Option<Bye>,
 }
 
@@ -74,8 +89,19 @@ impl Frame {
     /// A frame whose place a later one of the same name takes.
     pub(crate) fn volatile(push: &Push, name: &'static str) -> Self {
         Self {
-            replaces: Some(name),
+            replaces: Some(name.into()),
             ..Self::durable(push)
+        }
+    }
+
+    /// A frame whose text is shared with other sessions.
+    pub(crate) fn shared(json: Arc<str>, class: PushClass) -> Self {
+        Self {
+            json: Bytes::from_owner(Shared(json)),
+            replaces: match class {
+                PushClass::Durable => None,
+                PushClass::Latest(key) => Some(key),
+            },
         }
     }
 
@@ -113,7 +139,7 @@ impl Outbox {
             }
         };
         if full {
-            state.reason = Some(CloseCode::SlowConsumer);
+            state.reason = Some(End::new(CloseCode::SlowConsumer, STUCK));
             self.distress.notify_one();
         }
         drop(state);
@@ -135,16 +161,18 @@ impl Outbox {
     }
 
     /// Asks for the session's end from outside of it; the first reason counts.
-    pub(crate) fn ask_end(&self, code: CloseCode) {
-        self.lock().reason.get_or_insert(code);
+    pub(crate) fn ask_end(&self, code: CloseCode, reason: &str) {
+        let mut state = self.lock();
+        state.reason.get_or_insert_with(|| End::new(code, reason));
+        drop(state);
         self.distress.notify_one();
     }
 
     /// Waits until somebody asked for the session's end.
-    pub(crate) async fn distress(&self) -> CloseCode {
+    pub(crate) async fn distress(&self) -> End {
         loop {
-            if let Some(code) = self.lock().reason {
-                return code;
+            if let Some(end) = self.lock().reason.clone() {
+                return end;
             }
             self.distress.notified().await;
         }

@@ -52,8 +52,8 @@ impl EventLog {
     }
 
     /// All events after that position, or none when they are not all here or
-    /// would not fit a reply.
-    pub(crate) fn since(&self, epoch: &str, offset: u64) -> Option<Vec<Push>> {
+    /// have more than `bytes_max` of JSON.
+    pub(crate) fn since(&self, epoch: &str, offset: u64, bytes_max: usize) -> Option<Vec<Push>> {
         let missed = self.offset.checked_sub(offset)?;
         let missed = usize::try_from(missed).ok()?;
         if epoch != self.epoch || missed > self.events.len() {
@@ -64,7 +64,7 @@ impl EventLog {
             .clone()
             .map(|event| event.data.get().len() + 100)
             .sum();
-        (bytes <= REPLY_BYTES_MAX).then(|| events.cloned().collect())
+        (bytes <= bytes_max).then(|| events.cloned().collect())
     }
 }
 
@@ -79,7 +79,7 @@ mod tests {
             log.append("started", &number);
         }
         let offsets = |from| {
-            let events = log.since("e", from)?;
+            let events = log.since("e", from, REPLY_BYTES_MAX)?;
             Some(
                 events
                     .iter()
@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(offsets(44).unwrap().len(), 256);
         assert_eq!(offsets(43), None);
         assert_eq!(offsets(301), None, "from a future this log never had");
-        assert!(log.since("f", 300).is_none());
+        assert!(log.since("f", 300, REPLY_BYTES_MAX).is_none());
     }
 
     #[test]
@@ -101,7 +101,7 @@ mod tests {
         for _ in 0..100 {
             log.append("started", &"x".repeat(1000));
         }
-        assert!(log.since("e", 0).is_none());
-        assert_eq!(log.since("e", 90).unwrap().len(), 10);
+        assert!(log.since("e", 0, REPLY_BYTES_MAX).is_none());
+        assert_eq!(log.since("e", 90, REPLY_BYTES_MAX).unwrap().len(), 10);
     }
 }

@@ -17,6 +17,7 @@ use crate::clock::Now;
 use crate::fanout::Track;
 use crate::fanout::rendition::Transcoder;
 use crate::session::SessionId;
+use crate::session::gated::echo;
 use crate::session::outbox::Frame;
 
 impl Inner {
@@ -96,12 +97,13 @@ impl Inner {
         &mut self,
         session: SessionId,
         wanted: &[SubscribeParams],
+        bytes_max: usize,
         now: Now,
     ) -> Vec<Subscribed> {
         let mut seen = BTreeSet::new();
         let mut subscribe = |params: &SubscribeParams| {
             let subscribed = if seen.insert(params.channel.clone()) {
-                self.subscribe(session, params, now)
+                self.subscribe(session, params, bytes_max, now)
             } else {
                 Err(Error::new(
                     ErrorCode::BadRequest,
@@ -118,11 +120,12 @@ impl Inner {
         &mut self,
         session: SessionId,
         params: &SubscribeParams,
+        bytes_max: usize,
         now: Now,
     ) -> Result<Subscribed, Error> {
         known_channel(&params.channel)?;
         let position = params.epoch.as_deref().zip(params.offset);
-        Ok(self.core.subscribe(session, position, now))
+        Ok(self.core.subscribe(session, position, bytes_max, now))
     }
 
     /// Takes the session off its track.
@@ -218,13 +221,6 @@ pub(super) fn known_channel(channel: &str) -> Result<(), Error> {
         _ => "there is no such channel",
     };
     Err(Error::new(ErrorCode::UnknownChannel, message))
-}
-
-/// A channel's name as a refusal repeats it: none of ours is longer, and 64 of them
-/// fit a reply beside the state of `stations`.
-fn echo(channel: &str) -> String {
-    let plain = |char: &char| char.is_ascii_graphic() && !matches!(char, '"' | '\\');
-    channel.chars().filter(plain).take(80).collect()
 }
 
 pub(super) fn not_listening() -> Error {

@@ -22,7 +22,7 @@ use crate::metrics::TransportLabel;
 use crate::session::core::End;
 use crate::session::host::{FAREWELL, Host, Inbound, Peer, Port, bye};
 use crate::session::ingress::Ingress;
-use crate::session::outbox::{Outbox, Taken};
+use crate::session::outbox::{Outbox, STUCK, Taken};
 use crate::station::Lane;
 
 /// The most the WebSocket layer takes in before it gives up on a message. Above the
@@ -145,7 +145,10 @@ async fn read(
             }
             // The WebSocket layer answers pings by itself.
             Ok(Message::Ping(_) | Message::Pong(_)) => continue,
-            Ok(Message::Close(_)) => return,
+            Ok(Message::Close(_)) => {
+                let _ = frames.send(Inbound::Goodbye).await;
+                return;
+            }
             Err(error) => match broken(&error) {
                 Some(end) => Inbound::Broken(end),
                 None => return,
@@ -176,7 +179,7 @@ async fn write_all(
             },
             Ok(Ok(Progress::Ended) | Err(_)) => return,
             Err(_) => {
-                outbox.ask_end(CloseCode::SlowConsumer);
+                outbox.ask_end(CloseCode::SlowConsumer, STUCK);
                 return;
             }
         }

@@ -19,7 +19,7 @@ use crate::fanout::{Listener, Tuned};
 use crate::metrics::TransportLabel;
 use crate::session::core::End;
 use crate::session::host::{FAREWELL, Host, Inbound, Peer, Port, bye};
-use crate::session::outbox::{Outbox, Taken};
+use crate::session::outbox::{Outbox, STUCK, Taken};
 use crate::station::Lane;
 
 mod sink;
@@ -115,7 +115,11 @@ async fn carry(connection: &Connection, port: Port, write: Duration) -> CloseCod
         };
         // The session's end is told even when the client reads but says no more.
         let reading = async {
-            read_control(receive, frames).await;
+            read_control(receive, &frames).await;
+            if is_goodbye(connection) {
+                let _ = frames.send(Inbound::Goodbye).await;
+            }
+            drop(frames);
             std::future::pending::<()>().await;
         };
         tokio::select! {
@@ -141,9 +145,16 @@ async fn carry(connection: &Connection, port: Port, write: Duration) -> CloseCod
     outbox.end_code().unwrap_or(CloseCode::Done)
 }
 
-/// Reads control frames for as long as they are frames. That it drops `frames` at
-/// last tells the session.
-async fn read_control(mut receive: RecvStream, frames: tokio::sync::mpsc::Sender<Inbound>) {
+/// Whether the client closed the connection, or its control stream alone, which says the same.
+fn is_goodbye(connection: &Connection) -> bool {
+    match connection.quic_connection().close_reason() {
+        None => true,
+        Some(reason) => matches!(reason, quinn::ConnectionError::ApplicationClosed(_)),
+    }
+}
+
+/// Reads control frames for as long as they are frames.
+async fn read_control(mut receive: RecvStream, frames: &tokio::sync::mpsc::Sender<Inbound>) {
     let mut splitter = Splitter::default();
     let mut buffer = vec![0; 4096];
     while let Ok(Some(count)) = receive.read(&mut buffer).await {
@@ -176,7 +187,7 @@ async fn write_lane(mut send: SendStream, outbox: &Outbox, lane: Lane, write: Du
                 match timeout(write, send.write_all(&framed)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(_)) => return,
-                    Err(_) => return outbox.ask_end(CloseCode::SlowConsumer),
+                    Err(_) => return outbox.ask_end(CloseCode::SlowConsumer, STUCK),
                 }
             }
             Taken::Empty => outbox.ready(lane).await,
@@ -196,7 +207,7 @@ async fn write_asides(connection: &Connection, outbox: &Outbox, write: Duration)
     }
     let streams = async { Some((open_uni(connection).await?, open_uni(connection).await?)) };
     let Ok(Some((metadata, listeners))) = timeout(write, streams).await else {
-        return outbox.ask_end(CloseCode::SlowConsumer);
+        return outbox.ask_end(CloseCode::SlowConsumer, STUCK);
     };
     tokio::join!(
         write_lane(metadata, outbox, Lane::Metadata, write),

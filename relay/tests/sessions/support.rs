@@ -51,6 +51,7 @@ impl Gate for TestGate {
         Ok(Identity {
             sub: sub.to_owned(),
             name: Some(sub.to_uppercase()),
+            token_id: None,
             expires_at: (unix_us() / 1_000_000).checked_add_signed(seconds).unwrap(),
             rights: Rights {
                 publish,

@@ -34,10 +34,10 @@ impl Service {
         Some(self.shared.answer(caller, kind, request).await)
     }
 
-    /// Whether a method is one of this crate's.
+    /// The name of a method of this crate; none for any other.
     #[must_use]
-    pub fn answers(method: &str) -> bool {
-        kind(method).is_some()
+    pub fn method(name: &str) -> Option<&'static str> {
+        METHODS.into_iter().find(|method| *method == name)
     }
 }
 
@@ -72,8 +72,7 @@ fn kind(method: &str) -> Option<Kind> {
     })
 }
 
-/// Every method, for tests.
-#[cfg(test)]
+/// Every method.
 pub(super) const METHODS: [&str; 41] = [
     "send",
     "edit",
@@ -123,7 +122,7 @@ impl Shared {
         self.limit(caller, kind)?;
         match kind {
             Kind::Write | Kind::Touch | Kind::Typing => self.answer_talk(caller, request).await,
-            Kind::Read | Kind::Subscribe => self.answer_read(caller, request).await,
+            Kind::Read | Kind::Subscribe | Kind::Guest => self.answer_read(caller, request).await,
             Kind::Manage => self.answer_manage(caller, request).await,
         }
     }

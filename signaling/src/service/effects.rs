@@ -11,8 +11,8 @@ use wire::message::conversation::Watermarks;
 use wire::message::presence::PresenceChanged;
 
 use super::Shared;
-use super::subscribe::PRESENCE_PREFIX;
 use crate::access::Action;
+use crate::hub::PRESENCE_PREFIX;
 use crate::hub::{Class, SessionId};
 use crate::presence::Change;
 use crate::store::inbox::inbox_name;

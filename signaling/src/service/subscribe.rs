@@ -13,13 +13,10 @@ use super::{Service, SessionHandle, Shared};
 use crate::access::{Action, unknown};
 use crate::caller::Caller;
 use crate::channel::Channel;
-use crate::hub::SessionId;
+use crate::hub::{PRESENCE_PREFIX, SessionId};
 use crate::limits::Kind;
 use crate::store::channels::{self, Position, Replay};
 use crate::store::{Asking, Connection, Fail, conversations, inbox, presence, viewed};
-
-/// Before the name of a user whose presence a session watches; only within the hub.
-pub(super) const PRESENCE_PREFIX: &str = "presence:";
 
 /// What an inbox that nothing ever came to is told as: its first event begins an epoch.
 const NO_EPOCH: &str = "none";
@@ -46,6 +43,15 @@ impl Service {
         };
         if let Err(error) = shared.limit(&caller, Kind::Subscribe) {
             return Some(Err(error));
+        }
+        let name = match &channel {
+            Channel::Room(room) => room.clone(),
+            Channel::Inbox => inbox::inbox_name(caller.sub()),
+            Channel::Presence => String::new(),
+        };
+        if channel != Channel::Presence && !shared.hub.has_room(session.0, &name) {
+            let message = "unsubscribe another channel first";
+            return Some(Err(Error::new(ErrorCode::TooManySubscriptions, message)));
         }
         let position = params.epoch.clone().zip(params.offset);
         let position = position.map(|(epoch, offset)| Position { epoch, offset });

@@ -26,6 +26,7 @@ fn asking(sub: &str) -> Asking {
     let identity = Identity {
         sub: sub.into(),
         name: None,
+        token_id: None,
         expires_at: 0,
         grants: Grants::default(),
     };

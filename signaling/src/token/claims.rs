@@ -20,6 +20,8 @@ pub struct Identity {
     pub sub: String,
     /// The name to show.
     pub name: Option<String>,
+    /// The token's own id: the claim `jti`.
+    pub token_id: Option<String>,
     /// When the token expires, in seconds since the Unix epoch.
     pub expires_at: u64,
     /// What the bearer may do.
@@ -81,6 +83,8 @@ pub(super) struct Claims {
     pub(super) iss: Option<serde_json::Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) aud: Option<serde_json::Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) jti: Option<String>,
     #[serde(default)]
     pub(super) skywave: Grants,
 }
@@ -102,6 +106,7 @@ impl Claims {
         Ok(Identity {
             sub: self.sub,
             name: self.name.filter(|name| is_plain(name)),
+            token_id: self.jti.filter(|id| is_plain(id)),
             expires_at,
             grants: self.skywave,
         })

@@ -92,6 +92,7 @@ impl Mint {
             iat: Some(now.into()),
             iss: self.issuer.clone().map(Into::into),
             aud: self.audience.clone().map(Into::into),
+            jti: Some(crate::id::random()),
             skywave: order.grants,
         };
         let header = Header::new(Algorithm::HS256);

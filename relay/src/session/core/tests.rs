@@ -26,6 +26,7 @@ fn identity(sub: &str, station: &str, lasts: u64) -> Identity {
     Identity {
         sub: sub.into(),
         name: None,
+        token_id: None,
         expires_at: START_S + lasts,
         rights: Rights {
             publish: Stations::Only(stations.into()),
@@ -241,6 +242,9 @@ fn errors_do_not_echo_what_they_are_about_at_length() {
     ] {
         match core.handle_frame(&frame(method, params), now) {
             Verdict::Reply(reply) => assert!(reply.encode().len() < 1_000),
+            Verdict::Ask(_, Ask::Other(request)) => {
+                assert!(unknown_method(&request).encode().len() < 1_000);
+            }
             other => panic!("{other:?}"),
         }
     }

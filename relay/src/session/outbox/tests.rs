@@ -74,7 +74,7 @@ async fn a_lane_that_runs_over_asks_for_the_end() {
         }
         assert!(outbox.lock().reason.is_none());
         outbox.push(lane, Frame::durable(&push(0)));
-        assert_eq!(outbox.distress().await, CloseCode::SlowConsumer);
+        assert_eq!(outbox.distress().await.code, CloseCode::SlowConsumer);
         outbox.finish(bye(CloseCode::SlowConsumer));
         let first = taken(&outbox, Lane::Control).unwrap();
         assert!(

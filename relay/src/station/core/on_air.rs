@@ -40,6 +40,8 @@ pub(crate) struct Published {
     /// The timestamp of its first packet.
     pub(crate) timestamp: u64,
     pub(crate) clock: Arc<MediaClock>,
+    /// Whether the station was off air before.
+    pub(crate) started: bool,
 }
 
 impl Core {
@@ -91,7 +93,9 @@ impl Core {
             Some(_) if renamed => self.update_soon(&id, now),
             Some(_) => {}
         }
-        Ok(self.published(&id, source_id, sequence, timestamp, now))
+        let mut published = self.published(&id, source_id, sequence, timestamp, now);
+        published.started = before.is_none();
+        Ok(published)
     }
 
     /// The station stops at once: its source said so.
@@ -281,6 +285,7 @@ impl Core {
             sequence,
             timestamp,
             clock: Arc::clone(&on_air.clock),
+            started: false,
         }
     }
 }

@@ -455,7 +455,9 @@ fn the_state_told_fits_a_frame_with_the_most_heard_first() {
         .core
         .listen(SessionId(1000), &id("s399"), "source", scene.now)
         .unwrap();
-    let subscribed = scene.core.subscribe(SessionId(1000), None, scene.now);
+    let subscribed = scene
+        .core
+        .subscribe(SessionId(1000), None, 44 * 1024, scene.now);
     let state = subscribed.state.unwrap();
     assert!(state.get().len() <= 44 * 1024 + 10);
     let state: wire::message::StationsState = wire::frame::read(&state).unwrap();
@@ -465,7 +467,7 @@ fn the_state_told_fits_a_frame_with_the_most_heard_first() {
     assert!(
         !scene
             .core
-            .subscribe(SessionId(1000), position, scene.now)
+            .subscribe(SessionId(1000), position, 44 * 1024, scene.now)
             .recovered
     );
 }

@@ -49,6 +49,7 @@ pub(super) async fn start(database: &Database) -> Arc<Service> {
         read: plenty,
         manage: plenty,
         subscribe: plenty,
+        guest: plenty,
     };
     Arc::new(Service::start(&config).await.unwrap())
 }
@@ -65,6 +66,7 @@ pub(super) fn identity(sub: &str, grants: Grants) -> Identity {
     Identity {
         sub: sub.into(),
         name: Some(sub.to_uppercase()),
+        token_id: None,
         expires_at: u64::MAX,
         grants,
     }

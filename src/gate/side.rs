@@ -1,0 +1,152 @@
+//! One session's side of the gate: its requests to `signaling`, and what it is told.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use relay::{Identity, PushClass, Pushes, SessionEnd, Visitor};
+use serde_json::value::RawValue;
+use signaling::{Class, End, Outbox, Service, SessionHandle};
+use wire::code::{CloseCode, ErrorCode};
+use wire::frame::{Error, Request};
+use wire::message::{SubscribeParams, Subscribed};
+
+use super::revoked::{REASON, Revoked};
+
+/// The sessions that have a token, so that it can be revoked.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    bearers: Mutex<HashMap<u64, Bearer>>,
+    last: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Bearer {
+    sub: String,
+    token_id: Option<String>,
+    pushes: Pushes,
+}
+
+impl Registry {
+    /// Ends the sessions of tokens that are revoked.
+    pub(super) fn end_revoked(&self, revoked: &Revoked) {
+        for bearer in self.lock().values() {
+            if revoked.holds(&bearer.sub, bearer.token_id.as_deref()) {
+                bearer.pushes.close(CloseCode::Unauthorized, REASON);
+            }
+        }
+    }
+
+    fn keep(&self, number: u64, identity: &Identity, pushes: &Pushes) {
+        let bearer = Bearer {
+            sub: identity.sub.clone(),
+            token_id: identity.token_id.clone(),
+            pushes: pushes.clone(),
+        };
+        self.lock().insert(number, bearer);
+    }
+
+    // Every change is one step: a panic elsewhere leaves the map whole.
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Bearer>> {
+        self.bearers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The side of one session.
+#[derive(Debug)]
+struct Side {
+    service: Arc<Service>,
+    session: SessionHandle,
+    registry: Arc<Registry>,
+    number: u64,
+    pushes: Pushes,
+}
+
+pub(super) fn open(
+    service: &Arc<Service>,
+    registry: &Arc<Registry>,
+    visitor: Visitor,
+) -> Arc<dyn relay::Side> {
+    let number = registry.last.fetch_add(1, Ordering::Relaxed);
+    if let Some(identity) = &visitor.identity {
+        registry.keep(number, identity, &visitor.pushes);
+    }
+    let identity = visitor.identity.as_ref().map(super::known);
+    let outbox = Arc::new(Told(visitor.pushes.clone()));
+    let session = service.connect(identity.as_ref(), visitor.address, outbox);
+    Arc::new(Side {
+        service: Arc::clone(service),
+        session,
+        registry: Arc::clone(registry),
+        number,
+        pushes: visitor.pushes,
+    })
+}
+
+#[async_trait::async_trait]
+impl relay::Side for Side {
+    async fn request(&self, request: &Request) -> Result<Box<RawValue>, Error> {
+        let answered = self.service.request(&self.session, request).await;
+        answered.unwrap_or_else(|| {
+            let message = "the session has ended";
+            Err(Error::new(ErrorCode::Internal, message))
+        })
+    }
+
+    async fn subscribe(
+        &self,
+        params: &SubscribeParams,
+        bytes_max: usize,
+    ) -> Result<Subscribed, Error> {
+        let subscribed = self.service.subscribe(self.session, params, bytes_max);
+        subscribed.await.unwrap_or_else(|| Err(unknown_channel()))
+    }
+
+    fn release(&self) {
+        self.service.release(self.session);
+    }
+
+    fn unsubscribe(&self, channel: &str) -> Result<(), Error> {
+        let ended = self.service.unsubscribe(self.session, channel);
+        ended.map(drop).ok_or_else(unknown_channel)
+    }
+
+    async fn identity_changed(&self, identity: &Identity) {
+        self.registry.keep(self.number, identity, &self.pushes);
+        let identity = super::known(identity);
+        self.service
+            .identity_changed(self.session, Some(&identity))
+            .await;
+    }
+
+    fn end(&self, end: SessionEnd) {
+        self.registry.lock().remove(&self.number);
+        let end = match end {
+            SessionEnd::Orderly => End::Orderly,
+            SessionEnd::Abrupt => End::Abrupt,
+        };
+        self.service.disconnect(self.session, end);
+    }
+}
+
+/// Hands what `signaling` tells a session to the relay.
+#[derive(Debug)]
+struct Told(Pushes);
+
+impl Outbox for Told {
+    fn push(&self, frame: Arc<str>, class: Class) {
+        let class = match class {
+            Class::Durable => PushClass::Durable,
+            Class::Volatile { key } => PushClass::Latest(key),
+        };
+        self.0.push(frame, class);
+    }
+
+    fn close(&self, code: CloseCode, reason: &str) {
+        self.0.close(code, reason);
+    }
+}
+
+fn unknown_channel() -> Error {
+    Error::new(ErrorCode::UnknownChannel, "there is no such channel")
+}
