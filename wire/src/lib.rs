@@ -5,6 +5,7 @@
 //! `vectors/` pins this crate and the TypeScript twin to the same bytes.
 //!
 //! * [`audio`]: the datagram that carries Opus packets, borrowed from its bytes.
+//! * [`repair`]: the datagram that asks for packets once more.
 //! * [`frame`]: control frames (request, reply, push) and their stream framing.
 //! * [`message`]: the parameters and results of every method and push.
 //! * [`code`]: error codes and close codes.
@@ -22,6 +23,7 @@ pub mod frame;
 mod id;
 #[cfg(feature = "control")]
 pub mod message;
+pub mod repair;
 pub mod varint;
 
 pub use id::{InvalidStation, StationId, TrackId};

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use skywave_wire::audio::{Copies, Copy, Datagram, DecodeError, SendTime};
 use skywave_wire::frame::{Request, ServerFrame, Splitter};
-use skywave_wire::{TrackId, varint};
+use skywave_wire::{TrackId, repair, varint};
 
 fn vectors(name: &str) -> Value {
     let path = format!("{}/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
@@ -116,6 +116,44 @@ fn what_is_no_audio_datagram_is_refused() {
             DecodeError::Track(_) => "track",
             DecodeError::TooManyCopies(_) => "too_many_copies",
             DecodeError::Copy => "copy",
+            other => panic!("no vector names {other}"),
+        };
+        assert_eq!(name, text(vector, "error"), "{vector}");
+    }
+}
+
+#[test]
+fn requests_for_packets() {
+    let vectors = vectors("repair");
+    for vector in list(&vectors, "decode") {
+        let expected = &vector["request"];
+        let track = TrackId::new(expected["track"].as_u64().unwrap()).unwrap();
+        let sequences = expected["sequences"].as_array().unwrap().iter();
+        let sequences: Vec<u64> = sequences
+            .map(|sequence| sequence.as_str().unwrap().parse().unwrap())
+            .collect();
+        let wire = bytes(vector, "bytes");
+        let request = repair::Request::decode(&wire).unwrap();
+        assert_eq!(request.track, track, "{vector}");
+        assert_eq!(
+            request.sequences.into_iter().collect::<Vec<_>>(),
+            sequences,
+            "{vector}"
+        );
+        let mut out = Vec::new();
+        repair::encode(track, &sequences, &mut out).unwrap();
+        assert_eq!(out == wire, vector["canonical"] == true, "{vector}");
+    }
+    for vector in list(&vectors, "refuse") {
+        let error =
+            repair::Request::decode(&bytes(vector, "bytes")).expect_err(text(vector, "name"));
+        let name = match error {
+            repair::DecodeError::Kind(_) => "kind",
+            repair::DecodeError::Truncated => "truncated",
+            repair::DecodeError::Track(_) => "track",
+            repair::DecodeError::Count(_) => "count",
+            repair::DecodeError::Order => "order",
+            repair::DecodeError::Trailing => "trailing",
             other => panic!("no vector names {other}"),
         };
         assert_eq!(name, text(vector, "error"), "{vector}");

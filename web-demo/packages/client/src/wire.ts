@@ -6,5 +6,6 @@ export * from './wire/datagram.ts';
 export * from './wire/ends.ts';
 export * from './wire/json.ts';
 export * from './wire/objects.ts';
+export * from './wire/repair.ts';
 export * from './wire/splitter.ts';
 export * from './wire/varint.ts';

@@ -3,9 +3,11 @@ import {
   datagramTrack,
   decodeDatagram,
   decodeFrame,
+  decodeRepair,
   decodeVarint,
   encodeDatagram,
   encodeFrame,
+  encodeRepair,
   encodeRequest,
   encodeVarint,
   FrameSplitter,
@@ -40,6 +42,36 @@ describe('varint', () => {
     expect(() => encodeVarint(1n << 62n, new Uint8Array(8))).toThrow(RangeError);
     expect(() => encodeVarint(-1n, new Uint8Array(8))).toThrow(RangeError);
     expect(() => encodeVarint(64n, new Uint8Array(1))).toThrow(RangeError);
+  });
+});
+
+describe('repair', () => {
+  const cases = vectors<{
+    decode: {
+      name: string;
+      bytes: string;
+      canonical: boolean;
+      request: { track: number; sequences: string[] };
+    }[];
+    refuse: { name: string; bytes: string; error: string }[];
+  }>('repair');
+
+  test.each(cases.decode)('$name', ({ bytes, canonical, request }) => {
+    const repair = { track: request.track, sequences: request.sequences.map(BigInt) };
+    expect(decodeRepair(fromHex(bytes))).toEqual(repair);
+    expect(toHex(encodeRepair(repair)) === bytes).toBe(canonical);
+  });
+
+  test.each(cases.refuse)('$name is refused', ({ bytes, error }) => {
+    expect(decodeRepair(fromHex(bytes))).toBe(error);
+  });
+
+  test('what cannot be asked is refused', () => {
+    const bad = [[], [4n, 4n], [5n, 4n], [1n << 62n], [-1n]];
+    for (const sequences of bad) {
+      expect(() => encodeRepair({ track: 5, sequences })).toThrow(RangeError);
+    }
+    expect(() => encodeRepair({ track: 0, sequences: [1n] })).toThrow(RangeError);
   });
 });
 
