@@ -53,6 +53,7 @@ impl Config {
         ListenParams {
             station: self.station.clone(),
             rendition: self.rendition.clone(),
+            redundancy: 0,
         }
     }
 }
@@ -186,6 +187,7 @@ impl Listener {
         let params = ListenParams {
             station,
             rendition: rendition.to_owned(),
+            redundancy: 0,
         };
         self.ask(Command::Listen { params, done }, agreed).await?
     }

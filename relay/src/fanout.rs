@@ -4,25 +4,37 @@
 //! leaves and read without a lock when a packet passes. Nothing in
 //! [`Track::fan_out`] waits, allocates per listener or takes a lock that
 //! listeners share; what a listener cannot take now is that listener's loss.
+//!
+//! Listeners on bad networks take packets with copies of earlier ones: one
+//! encoding per level of redundancy, made when the first of its listeners is
+//! served and shared by all of them. What was lost nevertheless they ask for.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use bytes::{BufMut, Bytes, BytesMut};
 use wire::TrackId;
-use wire::audio::{Datagram, EncodeError};
+use wire::audio::{Copy, Datagram, EncodeError};
 
 use crate::metrics::Metrics;
 
 pub(crate) mod queue;
 pub(crate) mod rendition;
+mod repair;
+mod ring;
+
+pub(crate) use repair::Redundancy;
+use repair::{Repair, redundant};
+use ring::Ring;
 
 /// One datagram as every listener of its track gets it.
 #[derive(Debug, Clone)]
 pub(crate) struct Packet {
     /// The track it belongs to.
     pub(crate) track: TrackId,
+    /// Its number within the track.
+    pub(crate) sequence: u64,
     /// Microseconds one packet of the track lasts, for bounds in time.
     pub(crate) frame_us: u32,
     /// A zero byte, the HTTP/3 datagram prefix of session 0, and then the datagram.
@@ -52,6 +64,9 @@ pub(crate) enum Sent {
 pub(crate) struct Listener {
     sink: Box<dyn Sink>,
     tuned: Arc<Tuned>,
+    /// A [`Redundancy`].
+    redundancy: AtomicU8,
+    repair: Mutex<Repair>,
     dropped: AtomicU64,
 }
 
@@ -65,33 +80,55 @@ pub(crate) struct Tuned(AtomicU32);
 pub(crate) struct Track {
     id: TrackId,
     listeners: ArcSwap<Vec<Arc<Listener>>>,
+    /// What passed last, from the first packet on.
+    ring: OnceLock<Ring>,
     metrics: Arc<Metrics>,
 }
 
 impl Packet {
-    /// Copies a datagram that was validated.
-    pub(crate) fn copy_from(track: TrackId, frame_us: u32, datagram: &[u8]) -> Self {
+    /// Copies the bytes a datagram was read from.
+    pub(crate) fn copy_from(frame_us: u32, datagram: &Datagram<'_>, bytes: &[u8]) -> Self {
+        Self::prefix(datagram.track, datagram.sequence, frame_us, bytes)
+    }
+
+    /// Encodes a datagram.
+    pub(crate) fn encode(frame_us: u32, datagram: &Datagram<'_>) -> Result<Self, EncodeError> {
+        Self::encode_with(frame_us, datagram, datagram.copies.into_iter())
+    }
+
+    /// Encodes a datagram with `copies` in place of its own.
+    fn encode_with<'a>(
+        frame_us: u32,
+        datagram: &Datagram<'_>,
+        copies: impl Iterator<Item = Copy<'a>>,
+    ) -> Result<Self, EncodeError> {
+        let mut bytes =
+            Vec::with_capacity(1 + wire::audio::HEADER_BYTES_MAX + datagram.packet.len());
+        bytes.push(0);
+        datagram.encode_with(copies, &mut bytes)?;
+        Ok(Self {
+            track: datagram.track,
+            sequence: datagram.sequence,
+            frame_us,
+            prefixed: bytes.into(),
+        })
+    }
+
+    /// A datagram that is no sound, for the source of a track.
+    pub(crate) fn request(track: TrackId, frame_us: u32, bytes: &[u8]) -> Self {
+        Self::prefix(track, 0, frame_us, bytes)
+    }
+
+    fn prefix(track: TrackId, sequence: u64, frame_us: u32, datagram: &[u8]) -> Self {
         let mut bytes = BytesMut::with_capacity(1 + datagram.len());
         bytes.put_u8(0);
         bytes.put_slice(datagram);
         Self {
             track,
+            sequence,
             frame_us,
             prefixed: bytes.freeze(),
         }
-    }
-
-    /// Encodes a datagram.
-    pub(crate) fn encode(frame_us: u32, datagram: &Datagram<'_>) -> Result<Self, EncodeError> {
-        let mut bytes =
-            Vec::with_capacity(1 + wire::audio::HEADER_BYTES_MAX + datagram.packet.len());
-        bytes.push(0);
-        datagram.encode(&mut bytes)?;
-        Ok(Self {
-            track: datagram.track,
-            frame_us,
-            prefixed: bytes.into(),
-        })
     }
 
     /// The datagram behind a zero byte: what a WebTransport session with id 0 sends.
@@ -111,8 +148,28 @@ impl Listener {
         Arc::new(Self {
             sink,
             tuned,
+            redundancy: AtomicU8::new(Redundancy::None as u8),
+            repair: Mutex::default(),
             dropped: AtomicU64::new(0),
         })
+    }
+
+    /// What is to be sent along from the next packet on.
+    pub(crate) fn set_redundancy(&self, redundancy: Redundancy) {
+        self.redundancy.store(redundancy as u8, Ordering::Relaxed);
+    }
+
+    /// Asks the source at the other end for packets; it need not listen to anything.
+    pub(crate) fn ask(&self, request: &Packet) {
+        self.sink.send(request);
+    }
+
+    fn redundancy(&self) -> Redundancy {
+        Redundancy::from_level(self.redundancy.load(Ordering::Relaxed)).unwrap_or_default()
+    }
+
+    fn repair(&self) -> MutexGuard<'_, Repair> {
+        self.repair.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Packets dropped for this listener so far.
@@ -161,6 +218,7 @@ impl Track {
         Arc::new(Self {
             id,
             listeners: ArcSwap::default(),
+            ring: OnceLock::new(),
             metrics,
         })
     }
@@ -172,9 +230,19 @@ impl Track {
     /// Gives the packet to every listener, about a microsecond each.
     pub(crate) fn fan_out(&self, packet: &Packet) {
         debug_assert_eq!(packet.track, self.id, "a track carries its own packets");
+        let ring = self.ring.get_or_init(|| Ring::new(packet.frame_us));
+        ring.put(packet);
+        let (mut single, mut spaced) = (None, None);
         let listeners = self.listeners.load();
         let (mut queued, mut dropped) = (0, 0);
         for listener in listeners.iter() {
+            let redundancy = listener.redundancy();
+            let make = || redundant(packet, redundancy, ring);
+            let packet = match redundancy {
+                Redundancy::None => packet,
+                Redundancy::Single => single.get_or_insert_with(make),
+                Redundancy::Spaced => spaced.get_or_insert_with(make),
+            };
             match listener.send(packet) {
                 Sent::Queued => queued += 1,
                 Sent::Displaced(count) => {
@@ -192,7 +260,8 @@ impl Track {
     }
 
     /// Starts the packets of this track for a listener who takes none.
-    pub(crate) fn attach(&self, listener: &Arc<Listener>) {
+    pub(crate) fn attach(self: &Arc<Self>, listener: &Arc<Listener>) {
+        listener.turn(Arc::downgrade(self));
         listener.tuned.set(Some(self.id));
         self.listeners.rcu(|before| {
             let mut after = Vec::with_capacity(before.len() + 1);
@@ -207,6 +276,7 @@ impl Track {
         if !listener.tuned.is_to(self.id) {
             return;
         }
+        listener.turn(Weak::new());
         listener.tuned.set(None);
         self.listeners.rcu(|before| {
             let others = before.iter().filter(|other| !Arc::ptr_eq(other, listener));
@@ -217,14 +287,16 @@ impl Track {
     /// Stops them for everyone.
     pub(crate) fn close(&self) {
         for listener in self.listeners.swap(Arc::default()).iter() {
+            listener.turn(Weak::new());
             listener.tuned.set(None);
         }
     }
 
     /// Moves all listeners to another track, which must have none.
-    pub(crate) fn move_listeners(&self, to: &Self) {
+    pub(crate) fn move_listeners(&self, to: &Arc<Self>) {
         let listeners = self.listeners.swap(Arc::default());
         for listener in listeners.iter() {
+            listener.turn(Arc::downgrade(to));
             listener.tuned.set(Some(to.id));
         }
         to.listeners.store(listeners);

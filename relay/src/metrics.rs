@@ -7,6 +7,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+mod reception;
+
+use reception::Reception;
+
 /// Counters and gauges of one relay. Cheap to count with from any thread.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
@@ -21,6 +25,10 @@ pub(crate) struct Metrics {
     pub(crate) control_overflows: Counter,
     pub(crate) renditions_active: Gauge,
     pub(crate) rendition_overflows: Counter,
+    pub(crate) repairs: Family<RepairLabel, Counter>,
+    pub(crate) source_repairs_asked: Counter,
+    pub(crate) source_repairs_came: Counter,
+    pub(crate) reception: Reception,
 }
 
 /// Which transport.
@@ -35,6 +43,26 @@ pub(crate) struct TransportLabel {
 pub(crate) enum Transport {
     webtransport,
     websocket,
+}
+
+/// What became of a packet a listener asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct RepairLabel {
+    pub(crate) outcome: Repair,
+}
+
+/// What became of a packet a listener asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[allow(non_camel_case_types, reason = "label values are the variants' names")]
+pub(crate) enum Repair {
+    /// It was sent once more.
+    sent,
+    /// It is kept no more, or never came.
+    gone,
+    /// The listener asked for too much.
+    limited,
+    /// It is of a track the listener does not take.
+    foreign,
 }
 
 /// Why a session ended.
@@ -74,6 +102,11 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &registry).expect("a String takes whatever is written");
         text
+    }
+
+    pub(crate) fn count_repairs(&self, outcome: Repair, packets: u64) {
+        let label = RepairLabel { outcome };
+        self.repairs.get_or_create(&label).inc_by(packets);
     }
 
     fn register(&self, to: &mut Registry) {
@@ -124,6 +157,22 @@ impl Metrics {
             "Source packets dropped before a transcoder",
             self.rendition_overflows.clone(),
         );
+        to.register(
+            "repairs",
+            "Packets listeners asked for once more, by what became of it",
+            self.repairs.clone(),
+        );
+        to.register(
+            "source_repairs_asked",
+            "Packets sources were asked for once more, each time counted",
+            self.source_repairs_asked.clone(),
+        );
+        to.register(
+            "source_repairs_came",
+            "Packets that came after their source was asked for them",
+            self.source_repairs_came.clone(),
+        );
+        self.reception.register(to);
     }
 }
 

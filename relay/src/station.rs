@@ -18,7 +18,7 @@ use wire::{StationId, TrackId};
 use crate::clock::Now;
 use crate::config::Config;
 use crate::fanout::rendition::Transcoder;
-use crate::fanout::{Listener, Track};
+use crate::fanout::{Listener, Redundancy, Track};
 use crate::gate::Gate;
 use crate::metrics::Metrics;
 use crate::session::SessionId;
@@ -32,6 +32,7 @@ mod ingest;
 mod ladder;
 mod local;
 mod media_clock;
+mod missing;
 mod settle;
 mod throttle;
 mod timeline;
@@ -42,6 +43,7 @@ pub(crate) use effect::{Lane, SourceId};
 pub(crate) use events::REPLY_BYTES_MAX;
 pub(crate) use ingest::Ingest;
 pub use local::{LocalSource, Publication, PublishEnded};
+pub(crate) use settle::not_listening;
 pub(crate) use window::Rejected;
 
 use ingest::Feed;
@@ -170,13 +172,39 @@ impl Stations {
     }
 
     /// Answers `listen`.
-    pub(crate) fn listen(&self, id: SessionId, request: u64, params: &ListenParams) {
+    pub(crate) fn listen(
+        &self,
+        id: SessionId,
+        request: u64,
+        params: &ListenParams,
+        redundancy: Redundancy,
+    ) {
         self.change(|inner, now| {
             let (station, rendition) = (&params.station, &params.rendition);
             let result = inner.core.listen(id, station, rendition, now);
+            if let (Ok(_), Some(member)) = (&result, inner.sessions.get(&id)) {
+                member.listener.set_redundancy(redundancy);
+            }
             let reply = Reply::new(request, result.as_ref().map_err(Clone::clone));
             inner.settle_around(id, &reply);
         });
+    }
+
+    /// Answers `set_redundancy`: without a seam, for the packets stay the same.
+    pub(crate) fn set_redundancy(&self, id: SessionId, request: u64, redundancy: Redundancy) {
+        let inner = self.lock();
+        let member = inner.sessions.get(&id);
+        let listening = member.filter(|_| inner.core.listens_to(id).is_some());
+        let result = listening.ok_or_else(settle::not_listening).map(|member| {
+            member.listener.set_redundancy(redundancy);
+            &Empty {}
+        });
+        inner.reply(id, &Reply::new(request, result));
+    }
+
+    /// The station the session listens to.
+    pub(crate) fn listens_to(&self, id: SessionId) -> Option<StationId> {
+        self.lock().core.listens_to(id).cloned()
     }
 
     /// Answers `unlisten`.

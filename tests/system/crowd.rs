@@ -61,6 +61,7 @@ async fn listening(server: &Server, transport: Transport) -> (Session, Events, L
     let params = ListenParams {
         station: "tone".parse().unwrap(),
         rendition: "source".into(),
+        redundancy: 0,
     };
     let listening = session.request("listen", &params).await.unwrap();
     (session, events, listening)

@@ -217,6 +217,13 @@ impl<'a> Datagram<'a> {
 }
 
 impl Copy<'_> {
+    /// Bytes it takes inside a datagram.
+    #[must_use]
+    pub fn encoded_len(&self) -> usize {
+        let size = self.packet.len();
+        1 + varint::size(self.age) + varint::size(size as u64) + size
+    }
+
     fn lies_within(&self, sequence: u64, timestamp: u64) -> bool {
         self.distance > 0 && u64::from(self.distance) <= sequence && self.age <= timestamp
     }

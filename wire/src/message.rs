@@ -16,9 +16,11 @@ pub mod interaction;
 pub mod moderation;
 pub mod notification;
 pub mod presence;
+mod reception;
 pub mod room;
 mod station;
 
+pub use reception::{InvalidReport, Percentiles, ReceptionReport};
 pub use station::{
     Codec, Counts, InvalidTrack, Metadata, Station, StationState, Track, TrackParams, clean_text,
 };
@@ -212,6 +214,19 @@ pub struct ListenParams {
     /// In which rendition.
     #[serde(default = "source_rendition")]
     pub rendition: String,
+    /// What travels along against loss, a level from 0 to [`REDUNDANCY_MAX`].
+    #[serde(default)]
+    pub redundancy: u8,
+}
+
+/// The highest level of redundancy: copies of packets n-1 and n-4. Level 1 is a copy of n-1.
+pub const REDUNDANCY_MAX: u8 = 2;
+
+/// Parameters of `set_redundancy`.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct SetRedundancyParams {
+    /// The level from the next packet on, 0 to [`REDUNDANCY_MAX`].
+    pub level: u8,
 }
 
 fn source_rendition() -> String {

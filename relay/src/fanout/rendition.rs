@@ -28,7 +28,7 @@ impl Transcoder {
     /// Starts making `rendition` of what `source` carries and gives it to `track`.
     pub(crate) fn start(
         rendition: transcoder::Rendition,
-        source: &Track,
+        source: &Arc<Track>,
         track: &Arc<Track>,
         metrics: Arc<Metrics>,
     ) -> Option<Self> {

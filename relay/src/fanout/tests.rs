@@ -43,7 +43,8 @@ fn track(id: u64) -> Arc<Track> {
 #[test]
 fn every_listener_gets_the_same_bytes() {
     let first = packet(1, 5);
-    let again = Packet::copy_from(first.track, 20_000, &first.datagram());
+    let bytes = first.datagram();
+    let again = Packet::copy_from(20_000, &Datagram::decode(&bytes).unwrap(), &bytes);
     assert_eq!(first.prefixed(), again.prefixed());
     assert_eq!(first.prefixed()[0], 0);
     assert_eq!(
@@ -152,4 +153,215 @@ fn all_listeners_share_one_buffer() {
     let kept = kept.lock().unwrap();
     assert_eq!(kept.len(), 1_000);
     assert!(kept.iter().all(|bytes| bytes.as_ptr() == kept[0].as_ptr()));
+}
+
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<Bytes>>>);
+
+impl Kept {
+    fn take(&self) -> Vec<Bytes> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+
+    fn listener(&self) -> Arc<Listener> {
+        Listener::new(Box::new(self.clone()), Arc::default())
+    }
+}
+
+impl Sink for Kept {
+    fn send(&self, packet: &Packet) -> Sent {
+        self.0.lock().unwrap().push(packet.datagram());
+        Sent::Queued
+    }
+}
+
+fn sized(sequence: u64, size: usize) -> Packet {
+    let datagram = Datagram {
+        track: TrackId::new(1).unwrap(),
+        sequence,
+        timestamp: sequence * 960,
+        send_time: SendTime(7),
+        copies: Copies::none(),
+        packet: &vec![sequence as u8; size],
+    };
+    Packet::encode(20_000, &datagram).unwrap()
+}
+
+fn distances(datagram: &Bytes) -> Vec<u8> {
+    let datagram = Datagram::decode(datagram).unwrap();
+    for copy in datagram.copies {
+        let sequence = datagram.sequence - u64::from(copy.distance);
+        assert_eq!(copy.age, 960 * u64::from(copy.distance));
+        assert!(copy.packet.iter().all(|byte| *byte == sequence as u8));
+    }
+    let copies = datagram.copies.into_iter();
+    copies.map(|copy| copy.distance).collect()
+}
+
+#[test]
+fn each_level_of_redundancy_is_encoded_once_and_only_when_taken() {
+    let one = track(1);
+    let levels = [Redundancy::None, Redundancy::Single, Redundancy::Spaced];
+    let kept: Vec<_> = levels
+        .iter()
+        .flat_map(|level| [*level; 3])
+        .map(|level| {
+            let kept = Kept::default();
+            let listener = kept.listener();
+            listener.set_redundancy(level);
+            one.attach(&listener);
+            (level, kept, listener)
+        })
+        .collect();
+    let expected: [[&[u8]; 3]; 6] = [
+        [&[], &[], &[]],
+        [&[], &[1], &[1]],
+        [&[], &[1], &[1]],
+        [&[], &[1], &[1]],
+        [&[], &[1], &[1, 4]],
+        [&[], &[1], &[1, 4]],
+    ];
+    for (sequence, expected) in expected.iter().enumerate() {
+        let packet = sized(sequence as u64, 300);
+        one.fan_out(&packet);
+        let sent: Vec<_> = kept.iter().map(|(_, kept, _)| kept.take()).collect();
+        for (same, expected) in sent.chunks(3).zip(expected) {
+            assert_eq!(same[0].len(), 1);
+            assert_eq!(distances(&same[0][0]), *expected);
+            assert!(
+                same.iter()
+                    .all(|other| other[0].as_ptr() == same[0][0].as_ptr()),
+                "one encoding for all of a level"
+            );
+        }
+        assert_eq!(
+            sent[0][0].as_ptr(),
+            packet.datagram().as_ptr(),
+            "passthrough"
+        );
+    }
+    // In place, from the next packet on.
+    kept[8].2.set_redundancy(Redundancy::None);
+    one.fan_out(&sized(6, 300));
+    assert_eq!(distances(&kept[8].1.take()[0]), [0_u8; 0]);
+    assert_eq!(distances(&kept[7].1.take()[0]), [1, 4]);
+}
+
+#[test]
+fn copies_that_do_not_fit_are_left_out_oldest_first() {
+    let one = track(1);
+    let kept = Kept::default();
+    let listener = kept.listener();
+    listener.set_redundancy(Redundancy::Spaced);
+    one.attach(&listener);
+    for sequence in 0..6 {
+        one.fan_out(&sized(sequence, 550));
+    }
+    assert_eq!(distances(&kept.take()[5]), [1]);
+    one.fan_out(&sized(6, 1_100));
+    assert_eq!(distances(&kept.take()[0]), [0_u8; 0]);
+    one.fan_out(&sized(7, 100));
+    assert_eq!(distances(&kept.take()[0]), [0_u8; 0], "1,100 bytes and 100");
+    one.fan_out(&sized(8, 100));
+    assert_eq!(distances(&kept.take()[0]), [1, 4]);
+}
+
+#[test]
+fn a_source_with_copies_of_its_own_keeps_them() {
+    let one = track(1);
+    let kept = Kept::default();
+    let listener = kept.listener();
+    listener.set_redundancy(Redundancy::Spaced);
+    one.attach(&listener);
+    (0..7).for_each(|sequence| one.fan_out(&sized(sequence, 20)));
+    let own = [1, 2].map(|distance| Copy {
+        distance,
+        age: 960 * u64::from(distance),
+        packet: if distance == 1 { &[6, 6] } else { &[5, 5] },
+    });
+    let bytes = sized(7, 20).datagram();
+    let datagram = Datagram::decode(&bytes).unwrap();
+    one.fan_out(&Packet::encode_with(20_000, &datagram, own.into_iter()).unwrap());
+    assert_eq!(distances(&kept.take()[7]), [1, 2, 4]);
+}
+
+fn request(track: u64, sequences: &[u64]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    wire::repair::encode(TrackId::new(track).unwrap(), sequences, &mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn what_a_listener_asks_for_comes_again_to_it_alone() {
+    let (one, metrics) = (track(1), Metrics::default());
+    let (asking, other) = (Kept::default(), Kept::default());
+    let (listener, bystander) = (asking.listener(), other.listener());
+    listener.set_redundancy(Redundancy::Single);
+    one.attach(&listener);
+    one.attach(&bystander);
+    let answer = |track: u64, sequences: &[u64]| {
+        let bytes = request(track, sequences);
+        let request = wire::repair::Request::decode(&bytes).unwrap();
+        listener.answer(&request, std::time::Instant::now(), &metrics)
+    };
+    assert!(!answer(1, &[5]), "nothing has passed");
+    for sequence in 0..70 {
+        one.fan_out(&packet(1, sequence));
+    }
+    let first = other.take();
+    asking.take();
+    assert!(answer(1, &[19, 20, 40, 69, 70, u64::MAX >> 2]));
+    let again = asking.take();
+    assert_eq!(
+        again,
+        [&first[20], &first[40], &first[69]],
+        "the last second"
+    );
+    assert_eq!(again[0].as_ptr(), first[20].as_ptr(), "the very bytes");
+    assert!(other.take().is_empty());
+    assert!(!answer(2, &[40]), "of another track");
+    one.detach(&listener);
+    assert!(!answer(1, &[40]), "of a track no more taken");
+    assert!(asking.take().is_empty());
+}
+
+#[test]
+fn a_listener_that_asks_without_end_gets_a_fair_share() {
+    let (one, metrics) = (track(1), Metrics::default());
+    let asking = Kept::default();
+    let listener = asking.listener();
+    one.attach(&listener);
+    (0..50).for_each(|sequence| one.fan_out(&packet(1, sequence)));
+    asking.take();
+    let start = std::time::Instant::now();
+    let bytes = request(1, &(10..42).collect::<Vec<_>>());
+    let request = wire::repair::Request::decode(&bytes).unwrap();
+    for ms in 0..10_000 {
+        listener.answer(&request, start + Duration::from_millis(ms), &metrics);
+    }
+    let sent = asking.take().len();
+    assert!(
+        (295..=300).contains(&sent),
+        "50 and 10 s of 25 a second: {sent}"
+    );
+}
+
+#[test]
+fn a_late_packet_takes_its_place_and_no_newer_one_s() {
+    let (one, metrics) = (track(1), Metrics::default());
+    let asking = Kept::default();
+    let listener = asking.listener();
+    one.attach(&listener);
+    for sequence in [0, 1, 3, 2, 80, 30] {
+        one.fan_out(&packet(1, sequence));
+    }
+    asking.take();
+    let bytes = request(1, &[2, 30, 80]);
+    let request = wire::repair::Request::decode(&bytes).unwrap();
+    listener.answer(&request, std::time::Instant::now(), &metrics);
+    let again: Vec<_> = asking.take();
+    let again = again
+        .iter()
+        .map(|bytes| Datagram::decode(bytes).unwrap().sequence);
+    assert_eq!(again.collect::<Vec<_>>(), [2, 80]);
 }

@@ -11,13 +11,15 @@ use wire::StationId;
 use wire::code::{CloseCode, ErrorCode};
 use wire::frame::{Error, FRAME_BYTES_MAX, Reply, Request};
 use wire::message::{
-    AuthenticateParams, Empty, HelloParams, Limits, ListenParams, PingParams, PingResult,
-    PublishParams, SubscribeParams, UnsubscribeParams, UpdateMetadataParams, User,
+    AuthenticateParams, Empty, HelloParams, InvalidReport, Limits, ListenParams, PingParams,
+    PingResult, PublishParams, REDUNDANCY_MAX, ReceptionReport, SetRedundancyParams,
+    SubscribeParams, UnsubscribeParams, UpdateMetadataParams, User,
 };
 
 use super::bucket::Bucket;
 use crate::clock::Now;
 use crate::config::Timing;
+use crate::fanout::Redundancy;
 use crate::gate::Identity;
 
 /// Requests a session may make per second, and at once.
@@ -84,7 +86,9 @@ pub(crate) enum Ask {
     Authenticate(AuthenticateParams),
     Subscribe(SubscribeParams),
     Unsubscribe(UnsubscribeParams),
-    Listen(ListenParams),
+    Listen(ListenParams, Redundancy),
+    SetRedundancy(Redundancy),
+    ReceptionReport(ReceptionReport),
     Unlisten,
     Publish(Box<PublishParams>),
     Unpublish,
@@ -110,7 +114,9 @@ impl Ask {
             Self::Authenticate(_) => "authenticate",
             Self::Subscribe(_) => "subscribe",
             Self::Unsubscribe(_) => "unsubscribe",
-            Self::Listen(_) => "listen",
+            Self::Listen(..) => "listen",
+            Self::SetRedundancy(_) => "set_redundancy",
+            Self::ReceptionReport(_) => "reception_report",
             Self::Unlisten => "unlisten",
             Self::Publish(_) => "publish",
             Self::Unpublish => "unpublish",
@@ -257,7 +263,22 @@ impl Core {
             "authenticate" => Ask::Authenticate(request.params()?),
             "subscribe" => Ask::Subscribe(request.params()?),
             "unsubscribe" => Ask::Unsubscribe(request.params()?),
-            "listen" => Ask::Listen(request.params()?),
+            "listen" => {
+                let params: ListenParams = request.params()?;
+                let redundancy = redundancy("redundancy", params.redundancy)?;
+                Ask::Listen(params, redundancy)
+            }
+            "set_redundancy" => {
+                let params: SetRedundancyParams = request.params()?;
+                Ask::SetRedundancy(redundancy("level", params.level)?)
+            }
+            "reception_report" => {
+                let report: ReceptionReport = request.params()?;
+                let bad =
+                    |error: InvalidReport| Error::new(ErrorCode::BadRequest, error.to_string());
+                report.validate().map_err(bad)?;
+                Ask::ReceptionReport(report)
+            }
             "unlisten" => Ask::Unlisten,
             "publish" => {
                 let params: PublishParams = request.params()?;
@@ -328,6 +349,13 @@ impl Core {
         let expired = now.unix_s() >= expires_at;
         expired.then(|| End::new(CloseCode::TokenExpired, "the session's token ran out"))
     }
+}
+
+fn redundancy(field: &str, level: u8) -> Result<Redundancy, Error> {
+    Redundancy::from_level(level).ok_or_else(|| {
+        let message = format!("{field} is 0 to {REDUNDANCY_MAX}, not {level}");
+        Error::new(ErrorCode::BadRequest, message)
+    })
 }
 
 fn pong(request: &Request, now: Now) -> Result<Verdict, Error> {

@@ -21,8 +21,8 @@ use super::ingress::Ingress;
 use super::outbox::{Frame, Outbox};
 use crate::clock::Now;
 use crate::gate::{Identity, Pushes, SessionEnd, Visitor};
-use crate::metrics::MethodLabel;
-use crate::station::{Lane, Publication, REPLY_BYTES_MAX};
+use crate::metrics::{MethodLabel, TransportLabel};
+use crate::station::{Lane, Publication, REPLY_BYTES_MAX, not_listening};
 
 /// Bytes of the state of `stations` in a `hello` that subscribes the gate's channels, too.
 pub(super) const STATIONS_BYTES: usize = 24 * 1024;
@@ -40,6 +40,7 @@ pub(crate) struct Driver {
     pub(super) outbox: Arc<Outbox>,
     pub(super) ingress: Arc<Ingress>,
     pub(super) shared: Arc<Shared>,
+    pub(super) transport: TransportLabel,
     /// What the client says it is.
     pub(super) client: Option<String>,
     /// From where it comes.
@@ -140,7 +141,19 @@ impl Driver {
                 Some(gated) => gated.push(Job::Unsubscribe(id, params.channel)),
                 None => stations.unsubscribe(self.id, id, &params.channel),
             },
-            Ask::Listen(params) => stations.listen(self.id, id, &params),
+            Ask::Listen(params, redundancy) => {
+                stations.listen(self.id, id, &params, redundancy);
+            }
+            Ask::SetRedundancy(redundancy) => stations.set_redundancy(self.id, id, redundancy),
+            Ask::ReceptionReport(report) => {
+                let station = stations.listens_to(self.id);
+                let result = station.ok_or_else(not_listening).map(|station| {
+                    let reception = &self.shared.metrics.reception;
+                    reception.observe(&station, self.transport, &report);
+                    &Empty {}
+                });
+                self.reply(&Reply::new(id, result));
+            }
             Ask::Unlisten => stations.unlisten(self.id, id),
             Ask::Publish(params) => self.publish(id, *params),
             Ask::Unpublish => self.unpublish(id),

@@ -112,7 +112,8 @@ impl Host {
         })?;
         let now = Now::read();
         let outbox = Arc::new(Outbox::default());
-        let ingress = Ingress::new(Arc::clone(&outbox), Arc::clone(&self.shared.metrics), now);
+        let metrics = Arc::clone(&self.shared.metrics);
+        let ingress = Ingress::new(Arc::clone(&listener), Arc::clone(&outbox), metrics, now);
         let (frame_sender, frames) = mpsc::channel(FRAMES_WAITING);
         let driver = Driver {
             id: SessionId(self.last.fetch_add(1, Ordering::Relaxed)),
@@ -121,6 +122,7 @@ impl Host {
             outbox: Arc::clone(&outbox),
             ingress: Arc::clone(&ingress),
             shared: Arc::clone(&self.shared),
+            transport: peer.transport,
             client: None,
             address: peer.address.ip(),
             gated: None,

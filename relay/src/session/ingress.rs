@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::bucket::Bucket;
 use super::outbox::Outbox;
 use crate::clock::Now;
+use crate::fanout::Listener;
 use crate::metrics::{Metrics, RejectLabel};
 use crate::station::{Ingest, Rejected, SourceId};
 use wire::code::CloseCode;
+use wire::repair::{self, Request};
 
 /// Datagrams that lead nowhere a session may send per second.
 const STRAY_PER_SECOND: u32 = 500;
@@ -16,6 +18,8 @@ const STRAY_PER_SECOND: u32 = 500;
 #[derive(Debug)]
 pub(crate) struct Ingress {
     state: Mutex<State>,
+    /// The session as one who hears: what a request asks for goes there.
+    listener: Arc<Listener>,
     outbox: Arc<Outbox>,
     metrics: Arc<Metrics>,
 }
@@ -27,25 +31,30 @@ struct State {
 }
 
 impl Ingress {
-    pub(crate) fn new(outbox: Arc<Outbox>, metrics: Arc<Metrics>, now: Now) -> Arc<Self> {
+    pub(crate) fn new(
+        listener: Arc<Listener>,
+        outbox: Arc<Outbox>,
+        metrics: Arc<Metrics>,
+        now: Now,
+    ) -> Arc<Self> {
         let strays = Bucket::new(STRAY_PER_SECOND, STRAY_PER_SECOND, now.instant);
         Arc::new(Self {
             state: Mutex::new(State {
                 ingest: None,
                 strays,
             }),
+            listener,
             outbox,
             metrics,
         })
     }
 
     /// Passes a datagram on to the listeners of the session's station, if it has
-    /// one and the datagram is good; else counts it.
+    /// one and the datagram is good, or answers it if it is a request; else counts it.
     pub(crate) fn handle_datagram(&self, bytes: &[u8], now: Now) {
-        let mut state = self.lock();
-        let passed = match &mut state.ingest {
-            Some(ingest) => ingest.handle_datagram(bytes, now),
-            None => Err(Rejected::NoSource),
+        let passed = match bytes.first() {
+            Some(&repair::KIND) => self.handle_request(bytes, now),
+            _ => self.handle_audio(bytes, now),
         };
         let Err(rejected) = passed else {
             return;
@@ -55,9 +64,28 @@ impl Ingress {
             .datagrams_rejected
             .get_or_create(&RejectLabel { reason })
             .inc();
-        if state.strays.take(now.instant).is_err() {
+        if self.lock().strays.take(now.instant).is_err() {
             let reason = "above 500 datagrams a second that lead nowhere";
             self.outbox.ask_end(CloseCode::Flooding, reason);
+        }
+    }
+
+    fn handle_audio(&self, bytes: &[u8], now: Now) -> Result<(), Rejected> {
+        let mut state = self.lock();
+        let ingest = state.ingest.as_mut().ok_or(Rejected::NoSource)?;
+        ingest.handle_datagram(bytes, now)?;
+        // What is missing shows when something else comes.
+        if let Some(request) = ingest.poll_request(now) {
+            self.listener.ask(&request);
+        }
+        Ok(())
+    }
+
+    fn handle_request(&self, bytes: &[u8], now: Now) -> Result<(), Rejected> {
+        let request = Request::decode(bytes).map_err(|_| Rejected::Malformed)?;
+        match self.listener.answer(&request, now.instant, &self.metrics) {
+            true => Ok(()),
+            false => Err(Rejected::Track),
         }
     }
 

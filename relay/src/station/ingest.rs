@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use wire::audio::{Datagram, DecodeError, SendTime};
 use wire::message::{PublishEndCode, TrackParams};
+use wire::repair;
 
 use super::effect::SourceId;
 use super::media_clock::MediaClock;
+use super::missing::Missing;
 use super::window::{Rejected, Window};
 use crate::clock::Now;
 use crate::fanout::{Packet, Track};
@@ -31,6 +33,7 @@ pub(crate) struct Feed {
 pub(crate) struct Ingest {
     feed: Arc<Feed>,
     window: Window,
+    missing: Missing,
     rejected: u64,
     metrics: Arc<Metrics>,
 }
@@ -77,6 +80,7 @@ impl Ingest {
         Self {
             feed,
             window,
+            missing: Missing::new(first),
             rejected: 0,
             metrics,
         }
@@ -100,6 +104,18 @@ impl Ingest {
         passed
     }
 
+    /// What to ask the source for now, if anything is missing.
+    pub(crate) fn poll_request(&mut self, now: Now) -> Option<Packet> {
+        let sequences = self.missing.poll_request(now.instant);
+        let track = self.feed.track.id();
+        let mut bytes = Vec::with_capacity(repair::BYTES_MAX);
+        repair::encode(track, &sequences, &mut bytes).ok()?;
+        self.metrics
+            .source_repairs_asked
+            .inc_by(sequences.len() as u64);
+        Some(Packet::request(track, self.feed.params.frame_us, &bytes))
+    }
+
     /// Received, lost and rejected so far.
     pub(crate) fn totals(&self) -> (u64, u64, u64) {
         let (received, lost) = self.window.totals();
@@ -116,10 +132,11 @@ impl Ingest {
         }
         self.window
             .check(&datagram, &self.feed.clock, now.instant)?;
+        self.note(&datagram, now);
         let frame_us = self.feed.params.frame_us;
         let off = datagram.send_time.elapsed_us(now.unix_us);
         let packet = if off.unsigned_abs() <= SEND_TIME_OFF_MAX.unsigned_abs() {
-            Packet::copy_from(datagram.track, frame_us, bytes)
+            Packet::copy_from(frame_us, &datagram, bytes)
         } else {
             let send_time = SendTime::from_server_time(now.unix_us);
             let restamped = Datagram {
@@ -130,5 +147,17 @@ impl Ingest {
         };
         self.feed.track.fan_out(&packet);
         Ok(())
+    }
+
+    fn note(&mut self, datagram: &Datagram<'_>, now: Now) {
+        let copies = datagram.copies.into_iter();
+        let copies = copies.map(|copy| datagram.sequence - u64::from(copy.distance));
+        let mut came = 0;
+        for sequence in std::iter::once(datagram.sequence).chain(copies) {
+            came += u64::from(self.missing.came(sequence, now.instant));
+        }
+        if came > 0 {
+            self.metrics.source_repairs_came.inc_by(came);
+        }
     }
 }

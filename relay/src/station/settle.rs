@@ -223,6 +223,6 @@ pub(super) fn known_channel(channel: &str) -> Result<(), Error> {
     Err(Error::new(ErrorCode::UnknownChannel, message))
 }
 
-pub(super) fn not_listening() -> Error {
+pub(crate) fn not_listening() -> Error {
     Error::new(ErrorCode::NotListening, "this session listens to nothing")
 }

@@ -8,5 +8,6 @@ mod flows;
 mod http;
 mod listening;
 mod renditions;
+mod repairing;
 mod serving;
 mod support;

@@ -83,6 +83,10 @@ proptest! {
             .collect();
         let mut bytes = Vec::new();
         header.encode_with(wanted.iter().copied(), &mut bytes).unwrap();
+        let mut bare = Vec::new();
+        header.encode(&mut bare).unwrap();
+        let added: usize = wanted.iter().map(Copy::encoded_len).sum();
+        prop_assert_eq!(bytes.len(), bare.len() + added);
         let decoded = Datagram::decode(&bytes).unwrap();
         prop_assert_eq!(decoded.copies.into_iter().collect::<Vec<_>>(), wanted);
         prop_assert_eq!(Datagram { copies: Copies::none(), ..decoded }, header);

@@ -46,6 +46,11 @@ impl Core {
         Ok(ListenResult { station, track })
     }
 
+    /// The station the session listens to.
+    pub(crate) fn listens_to(&self, session: SessionId) -> Option<&StationId> {
+        self.listening.get(&session)
+    }
+
     /// The session listens to nothing any more; false when it did not listen.
     pub(crate) fn unlisten(&mut self, session: SessionId, now: Now) -> bool {
         self.leave(session, now)

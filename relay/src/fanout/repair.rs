@@ -1,0 +1,149 @@
+//! Against loss: packets sent once more, and copies sent along.
+
+use std::sync::Weak;
+use std::time::Instant;
+
+use wire::audio::{COPIES_MAX, Copy, DATAGRAM_BYTES_MAX, Datagram};
+use wire::repair::Request;
+
+use super::ring::Ring;
+use super::{Listener, Packet, Track};
+use crate::metrics::{Metrics, Repair as Outcome};
+use crate::session::bucket::Bucket;
+
+/// How much is sent along with the packets of one listener: nothing, a copy of packet
+/// n-1, or copies of n-1 and n-4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Redundancy {
+    #[default]
+    None,
+    Single,
+    Spaced,
+}
+
+/// A listener's way to what its track carried before. Touched by the listener's own
+/// requests and when it changes its track, never while packets pass.
+#[derive(Debug, Default)]
+pub(super) struct Repair {
+    pub(super) track: Weak<Track>,
+    allowance: Option<Bucket>,
+}
+
+impl Redundancy {
+    /// The level of that number in the protocol.
+    pub(crate) fn from_level(level: u8) -> Option<Self> {
+        match level {
+            0 => Some(Self::None),
+            1 => Some(Self::Single),
+            2 => Some(Self::Spaced),
+            _ => None,
+        }
+    }
+
+    /// How many packets back each copy is, the nearest first.
+    fn distances(self) -> &'static [u8] {
+        match self {
+            Self::None => &[],
+            // The next packet brings it: one frame of delay hides any single loss.
+            Self::Single => &[1],
+            // Far enough apart that a burst of three takes but one of the two.
+            Self::Spaced => &[1, 4],
+        }
+    }
+}
+
+impl Listener {
+    /// Sends once more what the listener asks for, to it alone, as far as it is kept and
+    /// the listener's allowance goes. False when it is on no such track.
+    pub(crate) fn answer(&self, request: &Request<'_>, now: Instant, metrics: &Metrics) -> bool {
+        let mut repair = self.repair();
+        let track = repair.track.upgrade();
+        let track = track.filter(|track| track.id == request.track);
+        let Some((track, ring)) = track.as_ref().and_then(|track| track.kept()) else {
+            metrics.count_repairs(Outcome::foreign, request.sequences.len() as u64);
+            return false;
+        };
+        let allowance = repair.allowance.get_or_insert_with(|| track.allowance(now));
+        for sequence in request.sequences {
+            let outcome = match (allowance.take(now), ring.get(sequence)) {
+                (Err(_), _) => Outcome::limited,
+                (_, None) => Outcome::gone,
+                (Ok(()), Some(packet)) => {
+                    self.send(&packet);
+                    Outcome::sent
+                }
+            };
+            metrics.count_repairs(outcome, 1);
+        }
+        true
+    }
+
+    /// The listener is on another track from now on.
+    pub(super) fn turn(&self, track: Weak<Track>) {
+        *self.repair() = Repair {
+            track,
+            allowance: None,
+        };
+    }
+}
+
+impl Track {
+    fn kept(&self) -> Option<(&Self, &Ring)> {
+        Some((self, self.ring.get()?))
+    }
+
+    /// What one listener may ask for: half the frame rate in the long run, which is a loss
+    /// of a third with every packet asked for again as often; a second of frames at once.
+    fn allowance(&self, now: Instant) -> Bucket {
+        let frames = self.ring.get().map_or(1, Ring::size);
+        Bucket::new(frames.div_ceil(2), frames, now)
+    }
+}
+
+/// The packet with earlier ones sent along; the same one when there is none to add or no room.
+pub(super) fn redundant(packet: &Packet, redundancy: Redundancy, ring: &Ring) -> Packet {
+    let bytes = packet.datagram();
+    let Ok(datagram) = Datagram::decode(&bytes) else {
+        return packet.clone();
+    };
+    let mut room = DATAGRAM_BYTES_MAX - bytes.len();
+    let mut kept = Vec::with_capacity(redundancy.distances().len());
+    for distance in redundancy.distances() {
+        let there = datagram
+            .copies
+            .into_iter()
+            .any(|copy| copy.distance == *distance);
+        let full = datagram.copies.len() + kept.len() == COPIES_MAX;
+        let sequence = datagram.sequence.checked_sub((*distance).into());
+        let earlier = sequence.and_then(|sequence| ring.get(sequence));
+        if let (Some(earlier), false) = (earlier, there || full) {
+            kept.push((*distance, earlier.datagram()));
+        }
+    }
+    let mut copies = Vec::with_capacity(kept.len());
+    for (distance, earlier) in &kept {
+        let Some(copy) = copy_of(earlier, *distance, datagram.timestamp) else {
+            continue;
+        };
+        // The nearest come first, so that the oldest are left out.
+        let Some(rest) = room.checked_sub(copy.encoded_len()) else {
+            break;
+        };
+        room = rest;
+        copies.push(copy);
+    }
+    if copies.is_empty() {
+        return packet.clone();
+    }
+    let all = datagram.copies.into_iter().chain(copies);
+    Packet::encode_with(packet.frame_us, &datagram, all).unwrap_or_else(|_| packet.clone())
+}
+
+fn copy_of(earlier: &[u8], distance: u8, timestamp: u64) -> Option<Copy<'_>> {
+    let earlier = Datagram::decode(earlier).ok()?;
+    Some(Copy {
+        distance,
+        age: timestamp.checked_sub(earlier.timestamp)?,
+        packet: earlier.packet,
+    })
+}
