@@ -32,6 +32,8 @@ mod intake;
 mod interpolator;
 mod pcm;
 mod play;
+mod profile;
+mod repair;
 mod slots;
 mod speed;
 mod stats;
@@ -40,6 +42,8 @@ mod voice;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+pub use profile::{Profile, Repair};
+pub use repair::{COPY_DISTANCES, REQUEST_MAX, Request};
 pub use stats::{Percentiles, Stats};
 
 use crate::decoder::Decoder;
@@ -47,6 +51,7 @@ use crate::{Packet, toc};
 use delay::Delay;
 use histogram::Histogram;
 use intake::Intake;
+use repair::Repairs;
 use slots::Slots;
 use speed::Speed;
 use voice::Voice;
@@ -61,8 +66,12 @@ pub struct Config {
     pub start_delay: Duration,
     /// Largest delay aimed for; packets later than that are concealed. Default 2 s.
     pub max_delay: Duration,
-    /// Share of packets that are to arrive in time. Default 0.999.
-    pub quantile: f64,
+    /// Less delay or fewer faults. Default [`Profile::Live`].
+    pub profile: Profile,
+    /// How many bytes repair may cost. Default [`Repair::Auto`].
+    pub repair: Repair,
+    /// A delay to keep to, whatever the network does. Default none: it adapts.
+    pub fixed_delay: Option<Duration>,
     /// Delay beyond the target that is passed over at once instead of by playing faster.
     /// Default 400 ms.
     pub skip_above: Duration,
@@ -74,7 +83,9 @@ impl Default for Config {
             output_rate: crate::SAMPLE_RATE,
             start_delay: Duration::from_millis(30),
             max_delay: Duration::from_secs(2),
-            quantile: 0.999,
+            profile: Profile::default(),
+            repair: Repair::default(),
+            fixed_delay: None,
             skip_above: Duration::from_millis(400),
         }
     }
@@ -149,6 +160,7 @@ pub struct Receiver {
     slots: Slots,
     intake: Intake,
     delay: Delay,
+    repairs: Repairs,
     speed: Speed,
     voice: Voice,
     /// Samples made up while play-out waited for its next packet.
@@ -172,6 +184,20 @@ struct Stream {
     began: bool,
 }
 
+impl Stream {
+    /// Where the packet of `sequence` begins, as far as the newest packet tells.
+    fn timestamp_of(&self, sequence: u64) -> u64 {
+        let newest = self.newest;
+        let samples = u64::from(newest.samples);
+        if sequence >= newest.sequence {
+            newest.timestamp + (sequence - newest.sequence) * samples
+        } else {
+            let back = (newest.sequence - sequence) * samples;
+            newest.timestamp.saturating_sub(back)
+        }
+    }
+}
+
 impl Receiver {
     /// A receiver with the build's best decoder.
     #[must_use]
@@ -188,7 +214,8 @@ impl Receiver {
             stream: None,
             slots: Slots::new(),
             intake: Intake::default(),
-            delay: Delay::new(config.quantile, config.start_delay, config.max_delay),
+            delay: Delay::new(&config),
+            repairs: Repairs::new(),
             speed: Speed::default(),
             voice: Voice::new(decoder, config.output_rate),
             dry: 0,
@@ -264,6 +291,7 @@ impl Receiver {
         self.stream = None;
         self.dry = 0;
         self.delay.forget_floor();
+        self.repairs.forget_sequences();
         self.speed.restart();
         self.set_state(State::Buffering);
     }
@@ -281,6 +309,9 @@ impl Receiver {
             (None, _) => 0,
         };
         stats.buffer_ms = buffered as f64 / 48.0;
+        stats.loss = self.repairs.loss();
+        stats.burst = self.repairs.burst();
+        stats.jitter_ms = self.delay.jitter_ms();
         stats.target_ms = self.delay.target_ms();
         stats.delay_ms = self.speed.delay_ms().unwrap_or(0.0);
         stats.speed_ppm = (self.speed.factor() - 1.0) * 1e6;

@@ -66,44 +66,77 @@ impl Receiver {
             stream.next_timestamp = place.timestamp;
         }
         let passed = place.sequence < stream.next_sequence;
+        let overtaken = place.sequence < stream.newest.sequence;
         let seen = self.slots.seen(place.sequence);
-        if !packet.copy && seen != Seen::Before {
-            self.counts.packets += 1;
-            self.delay.observe(now, place.timestamp, place.samples);
+        let repaired = !packet.copy && self.repairs.answers(now, place.sequence);
+        let original = !packet.copy && !repaired;
+        if original {
+            self.observe(now, place, overtaken);
+        } else if seen == Seen::No {
+            self.delay.observe_repair(now, place.timestamp);
         }
-        if seen == Seen::Before {
-            // The packet itself after its copy is no duplicate; the copy after it neither.
-            return self.handle_again(packet);
-        }
-        if passed {
-            if seen == Seen::Missed && !packet.copy {
-                self.counts.late += 1;
-                self.counts.lost = self.counts.lost.saturating_sub(1);
-                self.slots
-                    .settle(place.sequence, super::slots::Content::Played);
+        let arrival = if seen == Seen::Before {
+            self.handle_again(packet)
+        } else if passed {
+            self.handle_late(place.sequence, original, seen);
+            Arrival::Late
+        } else {
+            let slot = self.slots.store(place.sequence, packet.payload);
+            slot.timestamp = place.timestamp;
+            slot.samples = place.samples;
+            slot.send_time = packet.send_time;
+            slot.copy = packet.copy;
+            slot.repaired = repaired;
+            Arrival::Stored
+        };
+        if original {
+            let slot = self.slots.slot_mut(place.sequence);
+            if slot.sequence == place.sequence {
+                slot.original = true;
             }
-            return Arrival::Late;
         }
-        let slot = self.slots.store(place.sequence, packet.payload);
-        slot.timestamp = place.timestamp;
-        slot.samples = place.samples;
-        slot.send_time = packet.send_time;
-        slot.copy = packet.copy;
-        Arrival::Stored
+        self.judge_losses();
+        arrival
     }
 
+    /// Learns from a packet that came by itself, be it after its copy; not from duplicates.
+    fn observe(&mut self, now: Duration, place: Place, overtaken: bool) {
+        let slot = self.slots.slot(place.sequence);
+        if slot.sequence == place.sequence && slot.original {
+            return;
+        }
+        self.counts.packets += 1;
+        self.delay.observe(now, place.timestamp, place.samples);
+        if overtaken {
+            let judged = self.was_judged(place.sequence);
+            self.repairs.overtaken(judged);
+            self.counts.missing -= u64::from(judged).min(self.counts.missing);
+        }
+    }
+
+    fn handle_late(&mut self, sequence: u64, original: bool, seen: Seen) {
+        if seen == Seen::Missed && original {
+            self.counts.late += 1;
+            self.counts.lost = self.counts.lost.saturating_sub(1);
+            self.slots.settle(sequence, super::slots::Content::Played);
+        }
+    }
+
+    /// The packet itself after its copy is no duplicate; the copy after it neither.
     fn handle_again(&mut self, packet: &Packet<'_>) -> Arrival {
+        let seconds = self
+            .stream
+            .map_or(0.0, |stream| f64::from(stream.newest.samples) / 48_000.0);
         let slot = self.slots.slot_mut(packet.sequence);
         if packet.copy {
-            return Arrival::Duplicate;
-        }
-        if slot.copy {
+            self.repairs.spend(1.0, seconds);
+        } else if slot.copy {
             // What only a copy had brought so far has come by itself.
             slot.copy = false;
             slot.send_time = packet.send_time;
-            self.counts.packets += 1;
         } else {
             self.counts.duplicates += 1;
+            self.repairs.spend(1.0, seconds);
         }
         Arrival::Duplicate
     }

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use super::histogram::Histogram;
+use super::{Config, Profile};
 use crate::SAMPLE_RATE;
 
 /// Length of one piece of the window over which the floor is kept.
@@ -20,8 +21,8 @@ const MEMORY_S: f64 = 30.0;
 /// How many packets the start-up assumption counts for: it fades in half a minute.
 const PRIOR_PACKETS: f64 = 5.0;
 
-/// Added to the wanted percentile, for rounding and for the callback's own jitter.
-const MARGIN_MS: f64 = 3.0;
+/// How fast the target sinks, in ms per second.
+const FALL_MS_PER_S: f64 = 5.0;
 
 /// Arrival minus media time, in milliseconds; only differences mean anything.
 fn offset_ms(now: Duration, timestamp: u64) -> f64 {
@@ -32,44 +33,94 @@ fn offset_ms(now: Duration, timestamp: u64) -> f64 {
 
 #[derive(Debug)]
 pub(super) struct Delay {
-    quantile: f64,
+    profile: Profile,
     max_ms: f64,
-    histogram: Histogram,
+    fixed_ms: Option<f64>,
+    /// When packets came by themselves.
+    arrivals: Histogram,
+    /// When they were first there, by whatever means.
+    needs: Histogram,
     floor: Floor,
     target_ms: f64,
+    /// What repair asks for on top of arrivals.
+    repair_ms: f64,
+    transit_ms: Option<f64>,
+    jitter_ms: f64,
 }
 
 impl Delay {
-    pub(super) fn new(quantile: f64, start: Duration, max: Duration) -> Self {
-        let mut histogram = Histogram::new();
-        let start_ms = start.as_secs_f64() * 1e3;
-        histogram.add(start_ms, PRIOR_PACKETS);
+    pub(super) fn new(config: &Config) -> Self {
+        let start_ms = config.start_delay.as_secs_f64() * 1e3;
+        let mut needs = Histogram::new();
+        needs.add(start_ms, PRIOR_PACKETS);
+        let fixed_ms = config.fixed_delay.map(|delay| delay.as_secs_f64() * 1e3);
         Self {
-            quantile,
-            max_ms: max.as_secs_f64() * 1e3,
-            histogram,
+            profile: config.profile,
+            max_ms: config.max_delay.as_secs_f64() * 1e3,
+            fixed_ms,
+            arrivals: Histogram::new(),
+            needs,
             floor: Floor::default(),
-            target_ms: start_ms,
+            target_ms: fixed_ms.unwrap_or(start_ms),
+            repair_ms: 0.0,
+            transit_ms: None,
+            jitter_ms: 0.0,
         }
     }
 
-    /// Learns from a packet of `samples` that arrived at `now`.
+    pub(super) fn set_profile(&mut self, profile: Profile) {
+        self.profile = profile;
+    }
+
+    /// Tells the delay with which repair comes in time; 0 when it is not waited for.
+    pub(super) fn set_repair_ms(&mut self, repair_ms: f64) {
+        self.repair_ms = repair_ms;
+    }
+
+    /// Learns from a packet of `samples` that arrived at `now` by itself.
     pub(super) fn observe(&mut self, now: Duration, timestamp: u64, samples: u32) {
         let offset = offset_ms(now, timestamp);
         let relative = offset - self.floor.observe(now, offset);
         let seconds = f64::from(samples) / f64::from(SAMPLE_RATE);
-        self.histogram.forget((-seconds / MEMORY_S).exp());
-        self.histogram.add(relative, 1.0);
+        let keep = (-seconds / MEMORY_S).exp();
+        self.arrivals.forget(keep);
+        self.arrivals.add(relative, 1.0);
+        self.needs.forget(keep);
+        self.needs.add(relative, 1.0);
+        let moved = (offset - self.transit_ms.unwrap_or(offset)).abs();
+        self.transit_ms = Some(offset);
+        self.jitter_ms += (moved - self.jitter_ms) / 16.0;
         self.retarget(seconds);
+    }
+
+    /// Learns from a packet that only repair brought, at `now`.
+    pub(super) fn observe_repair(&mut self, now: Duration, timestamp: u64) {
+        let Some(relative) = self.slack_ms(now, timestamp) else {
+            return;
+        };
+        if relative <= self.profile.repair_ms_max() {
+            self.needs.add(relative, 1.0);
+        }
     }
 
     /// Up at once, as being late is heard; down slowly, so that one calm minute within a
     /// rough hour does not cost a gap.
     fn retarget(&mut self, seconds: f64) {
-        let wanted = self.histogram.percentile(self.quantile).unwrap_or(0.0) + MARGIN_MS;
+        if self.fixed_ms.is_some() {
+            return;
+        }
+        let wanted = self
+            .needs
+            .percentile(self.profile.quantile())
+            .unwrap_or(0.0);
+        let wanted = wanted.max(self.repair_ms) + self.profile.margin_ms();
         let wanted = wanted.min(self.max_ms);
-        let fall = 5.0 * seconds;
+        let fall = FALL_MS_PER_S * seconds;
         self.target_ms = wanted.max(self.target_ms - fall);
+    }
+
+    pub(super) fn jitter_ms(&self) -> f64 {
+        self.jitter_ms
     }
 
     /// How far play-out is to run behind the luckiest packet, in ms.
@@ -84,7 +135,7 @@ impl Delay {
     }
 
     pub(super) fn percentile_ms(&self, share: f64) -> f64 {
-        self.histogram.percentile(share).unwrap_or(0.0)
+        self.arrivals.percentile(share).unwrap_or(0.0)
     }
 
     /// Forgets the path's floor, not its jitter: after an outage the path may be another.
@@ -131,7 +182,7 @@ mod tests {
     }
 
     fn delay() -> Delay {
-        Delay::new(0.999, ms(30.0), ms(2000.0))
+        Delay::new(&Config::default())
     }
 
     #[test]

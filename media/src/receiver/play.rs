@@ -112,6 +112,8 @@ impl Receiver {
         }
         if slot.copy {
             self.counts.recovered += 1;
+        } else if slot.repaired {
+            self.counts.retransmitted += 1;
         }
         let played = self.voice.play(&slot.payload, samples as usize, timestamp);
         if played.is_err() {

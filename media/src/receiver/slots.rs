@@ -13,6 +13,10 @@ pub(super) struct Slot {
     pub(super) send_time: Option<u32>,
     /// Whether only a redundant copy brought it so far.
     pub(super) copy: bool,
+    /// Whether the answer to a request brought it.
+    pub(super) repaired: bool,
+    /// Whether it came by itself, neither as a copy nor requested.
+    pub(super) original: bool,
     /// Keeps its capacity from packet to packet.
     pub(super) payload: Vec<u8>,
 }
@@ -25,6 +29,17 @@ pub(super) enum Content {
     Played,
     /// Its turn passed without it.
     Missed,
+}
+
+impl Slot {
+    /// Makes it the slot of `sequence`, forgetting what it knew of another.
+    pub(super) fn claim(&mut self, sequence: u64) {
+        if self.sequence != sequence {
+            self.sequence = sequence;
+            self.content = Content::Empty;
+            self.original = false;
+        }
+    }
 }
 
 /// What a sequence number's slot says about a packet that arrives now.
@@ -73,7 +88,7 @@ impl Slots {
 
     pub(super) fn store(&mut self, sequence: u64, payload: &[u8]) -> &mut Slot {
         let slot = self.slot_mut(sequence);
-        slot.sequence = sequence;
+        slot.claim(sequence);
         slot.content = Content::Stored;
         slot.payload.clear();
         slot.payload.extend_from_slice(payload);
@@ -83,7 +98,7 @@ impl Slots {
     /// Notes what became of `sequence`.
     pub(super) fn settle(&mut self, sequence: u64, content: Content) {
         let slot = self.slot_mut(sequence);
-        slot.sequence = sequence;
+        slot.claim(sequence);
         slot.content = content;
     }
 
@@ -98,6 +113,7 @@ impl Slots {
     pub(super) fn clear(&mut self) {
         for slot in &mut self.ring {
             slot.content = Content::Empty;
+            slot.original = false;
         }
     }
 }

@@ -11,8 +11,14 @@ pub struct Stats {
     pub late: u64,
     /// Packets received again.
     pub duplicates: u64,
+    /// Packets that did not come by themselves, before any repair.
+    pub missing: u64,
     /// Packets that only a redundant copy brought in time.
     pub recovered: u64,
+    /// Packets that only the answer to a request brought in time.
+    pub retransmitted: u64,
+    /// Packets asked for, every try counted.
+    pub requested: u64,
     /// Packets refused: malformed, absurd, or undecodable.
     pub rejected: u64,
     /// Sound made up for missing packets, in ms, silence of an outage not included.
@@ -23,6 +29,13 @@ pub struct Stats {
     pub underruns: u64,
     /// How often the stream began anew: another sequence or timestamp, or after an outage.
     pub restarts: u64,
+    /// Share of packets lost before repair, 0 to 1, of the last 20 s or so.
+    pub loss: f64,
+    /// Mean number of packets lost in a row, of the same time.
+    pub burst: f64,
+    /// Smoothed difference of the transit times of successive packets, in ms, as RTP
+    /// receivers report it (RFC 3550).
+    pub jitter_ms: f64,
     /// Sound received and not yet played, in ms.
     pub buffer_ms: f64,
     /// How far play-out aims to be behind the luckiest packet, in ms.
