@@ -43,7 +43,7 @@ const POLICY: &str = "default-src 'self'; \
      script-src 'self' 'wasm-unsafe-eval'; \
      worker-src 'self'; \
      connect-src * ws: wss:; \
-     img-src * data:; \
+     img-src * data: blob:; media-src 'self' blob:; \
      style-src 'self' 'unsafe-inline'; \
      base-uri 'none'; form-action 'self'; frame-ancestors 'self'; object-src 'none'";
 

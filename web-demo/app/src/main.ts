@@ -1,15 +1,22 @@
 /** Puts the page together: header, the current view, the player at the foot. */
+import { conversationsView } from './views/conversations.ts';
 import { h } from './dom.ts';
+import { headerNav } from './parts/header-nav.ts';
 import { homeView } from './views/home.ts';
 import { logo } from './parts/logo.ts';
 import { notFoundView } from './views/not-found.ts';
+import { notificationsView } from './views/notifications.ts';
 import { parseRoute } from './router.ts';
 import { Radio } from './radio.ts';
+import { SignInDialog } from './parts/sign-in-dialog.ts';
 import { stationView } from './views/station.ts';
+import { toasts } from './parts/toasts.ts';
 import { connectionNotice } from './parts/connection-notice.ts';
 import type { View } from './views/view.ts';
 
 const radio = new Radio();
+const signIn = new SignInDialog(radio.account);
+radio.account.attach(radio.session, signIn.ask);
 const main = h('main', { id: 'main', tabindex: '-1' });
 const announcer = h('p', { class: 'spoken', role: 'status' });
 let view: View | undefined;
@@ -22,7 +29,13 @@ function show(path: string, first: boolean): void {
       view = homeView(radio, announce);
       break;
     case 'station':
-      view = stationView(radio, route.id);
+      view = stationView(radio, route.id, go);
+      break;
+    case 'conversations':
+      view = conversationsView(radio, route.channel, go);
+      break;
+    case 'notifications':
+      view = notificationsView(radio);
       break;
     case 'not_found':
       view = notFoundView();
@@ -48,8 +61,13 @@ function followLink(event: MouseEvent): void {
   if (!link || !plain || event.defaultPrevented || link.target !== '') return;
   if (link.origin !== location.origin || link.hash !== '' || link.pathname.includes('.')) return;
   event.preventDefault();
-  if (link.pathname === location.pathname) return;
-  history.pushState(null, '', link.pathname);
+  go(link.pathname);
+}
+
+/** Goes to another page of the site. */
+function go(path: string): void {
+  if (path === location.pathname) return;
+  history.pushState(null, '', path);
   show(location.pathname, false);
 }
 
@@ -66,10 +84,13 @@ document
       { class: 'top' },
       h('a', { class: 'brand', href: '/', 'aria-label': 'Skywave, home' }, logo(), 'Skywave'),
       connectionNotice(radio.session),
+      headerNav(radio),
     ),
     main,
     h('footer', { class: 'foot' }, h('p', { text: 'Skywave plays as it happens.' })),
     radio.foot,
+    toasts(radio),
+    signIn.element,
     announcer,
   );
 show(location.pathname, true);

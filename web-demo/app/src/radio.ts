@@ -1,9 +1,12 @@
 /** What all pages share: the session, the stations on air and the one player. */
-import { connect, type Directory, type Player, type Session } from '@skywave/client';
+import { connect, createChat } from '@skywave/client';
+import type { Chat, Directory, Player, Session } from '@skywave/client';
 import '@skywave/client/define';
 import worker from '../../packages/client/src/session/worker.ts?scriptfile';
 import worklet from '../../packages/client/src/worklet/processor.ts?scriptfile';
+import { Account } from './account.ts';
 import { h } from './dom.ts';
+import { keep, recall } from './memory.ts';
 
 // Files of the site's own origin: so it runs under a policy that forbids `blob:`.
 const assets = worker === undefined || worklet === undefined ? {} : { worker, worklet };
@@ -12,8 +15,16 @@ const VOLUME = 'skywave.volume';
 
 /** See the file's head. One for the page's life. */
 export class Radio {
+  /** Who one is. */
+  readonly account = new Account();
   /** The session of everything on the page. */
-  readonly session: Session = connect({ assets });
+  readonly session: Session = connect({
+    assets,
+    refreshToken: this.account.refresh,
+    ...(this.account.token === undefined ? {} : { token: this.account.token }),
+  });
+  /** Rooms, conversations and people. */
+  readonly chat: Chat = createChat(this.session);
   /** The stations on air. */
   readonly directory: Directory = this.session.stations();
   /** The player at the foot of every page. */
@@ -58,22 +69,5 @@ export class Radio {
   #choose(id: string): void {
     this.dock.station = id;
     this.foot.hidden = false;
-  }
-}
-
-// Where storage is forbidden the page merely forgets.
-function recall(key: string): string | undefined {
-  try {
-    return localStorage.getItem(key) ?? undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function keep(key: string, value: string): void {
-  try {
-    localStorage.setItem(key, value);
-  } catch {
-    // See above.
   }
 }

@@ -3,9 +3,11 @@ import { ConnectionPanel } from '../parts/connection-panel.ts';
 import { embedPanel } from '../parts/embed-panel.ts';
 import { followPlayer } from '../parts/play-follower.ts';
 import { h, setText } from '../dom.ts';
+import { InteractionBar } from '../parts/interaction-bar.ts';
 import { QualityChoice } from '../parts/quality-choice.ts';
 import { Sea } from '../parts/sea.ts';
 import { showState, stateBadge } from '../parts/station-state.ts';
+import { StationChat } from '../parts/station-chat.ts';
 import { stationHue } from '../parts/station-colors.ts';
 import { SunButton } from '../parts/sun-button.ts';
 import { listenersLabel, type Metadata, type Station } from '@skywave/client';
@@ -13,7 +15,7 @@ import type { Radio } from '../radio.ts';
 import type { View } from './view.ts';
 
 /** Builds it for any id: a station that is not on air yet may come. */
-export function stationView(radio: Radio, id: string): View {
+export function stationView(radio: Radio, id: string, go: (path: string) => void): View {
   radio.offer(id);
   const sea = new Sea();
   const sun = new SunButton(() => {
@@ -32,6 +34,8 @@ export function stationView(radio: Radio, id: string): View {
     sea.element,
   );
   hero.style.setProperty('--hue', String(stationHue(id)));
+  const chat = new StationChat(radio, id, go);
+  const interactions = new InteractionBar(radio, id, chat.room);
   const panels = h('div', { class: 'panels' }, quality.element, connection.element, embedPanel(id));
 
   const update = (): void => {
@@ -47,11 +51,19 @@ export function stationView(radio: Radio, id: string): View {
   };
   const stops = [followPlayer(radio, update), radio.session.on('status', update)];
   return {
-    element: h('div', { class: 'page' }, hero, panels),
+    element: h(
+      'div',
+      { class: 'page station' },
+      h('div', { class: 'station-top' }, hero, interactions.element),
+      chat.element,
+      panels,
+    ),
     title: `${radio.directory.get(id)?.name ?? id} · Skywave`,
     close: () => {
       for (const stop of stops) stop();
       connection.close();
+      interactions.close();
+      chat.close();
       sea.close();
     },
   };

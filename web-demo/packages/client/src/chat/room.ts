@@ -1,7 +1,7 @@
 /** A room or a conversation, followed. Pure: it speaks through the session it is given. */
 import { asMember, type ChatContext } from './context.ts';
 import { Emitter, type Unsubscribe } from '../emitter.ts';
-import { failure } from '../errors.ts';
+import { failure, SkywaveError } from '../errors.ts';
 import { MarkSender, Receipts, type Delivery } from './receipts.ts';
 import { parseMembers, parseMessages, parseRoom, parseRoomState } from '../wire/chat.ts';
 import { parseRoomEvent, type RoomEvent } from '../wire/chat-events.ts';
@@ -73,8 +73,12 @@ export class Room extends Emitter<RoomEvents> {
       await session.request('mark', { channel, delivered: marks.delivered, read: marks.read });
     }, timers);
     this.#writing = new TypingSender((on) => {
-      // Nobody misses it when it does not arrive.
-      asMember(session, channel, 'typing', { channel, on }).catch(() => undefined);
+      session.request('typing', { channel, on }).catch((error: unknown) => {
+        // Whoever writes will want to be in by the time it is sent. It is not said again:
+        // that might come after the message itself.
+        const join = error instanceof SkywaveError && error.code === 'not_member' && on;
+        if (join) session.request('join_room', { channel }).catch(() => undefined);
+      });
     }, timers);
   }
 
@@ -378,7 +382,6 @@ export class Room extends Emitter<RoomEvents> {
     this.#meet(message);
     const { me, outbox } = this.#context;
     if (this.#info) this.#info = { ...this.#info, lastMessage: message.seq };
-    this.#setTyping(this.#typing.filter(({ sub }) => sub !== message.from?.sub));
     if (message.from === undefined || message.from.sub !== me?.sub) {
       if (this.#isConversation()) this.#marks.raise({ delivered: message.seq });
     } else if (message.clientId !== undefined) {
