@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use client::{Prefer, Transport};
 use media::encoder::Frame;
+use media::receiver::{Profile, Repair};
 use wire::StationId;
 
 use crate::config::{Listen, LogFormat};
@@ -269,12 +270,63 @@ pub(crate) struct ListenArgs {
     /// Delay to begin with; it adapts to the network
     #[arg(long, value_name = "TIME", default_value = "80ms", value_parser = value::duration)]
     pub(crate) start_delay: Duration,
+    /// Less delay or fewer faults
+    #[arg(long, value_enum, default_value_t = LatencyArg::Live)]
+    pub(crate) latency: LatencyArg,
+    /// How many bytes repair of lost packets may cost
+    #[arg(long, value_enum, default_value_t = RepairArg::Auto)]
+    pub(crate) repair: RepairArg,
     /// WAV file to write; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// JSON file to write at the end: packets, lost, late, delays, what was told when
     #[arg(long, value_name = "FILE")]
     pub(crate) stats: Option<PathBuf>,
+}
+
+/// See [`Profile`].
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum LatencyArg {
+    /// The smallest delay that holds
+    Interactive,
+    /// Balanced
+    Live,
+    /// Smooth above all
+    Safe,
+}
+
+impl LatencyArg {
+    pub(crate) fn profile(self) -> Profile {
+        match self {
+            Self::Interactive => Profile::Interactive,
+            Self::Live => Profile::Live,
+            Self::Safe => Profile::Safe,
+        }
+    }
+}
+
+/// See [`Repair`].
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum RepairArg {
+    /// Nothing: what is lost is concealed
+    Off,
+    /// At most 1.15 times the stream's bytes
+    Economy,
+    /// At most 1.6 times
+    Auto,
+    /// At most 3 times
+    Robust,
+}
+
+impl RepairArg {
+    pub(crate) fn repair(self) -> Option<Repair> {
+        match self {
+            Self::Off => None,
+            Self::Economy => Some(Repair::Economy),
+            Self::Auto => Some(Repair::Auto),
+            Self::Robust => Some(Repair::Robust),
+        }
+    }
 }
 
 #[cfg(test)]

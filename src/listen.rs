@@ -45,6 +45,8 @@ async fn listen(args: &ListenArgs) -> anyhow::Result<()> {
     let config = listener::Config {
         rendition: args.rendition.clone(),
         start_delay: args.start_delay,
+        latency: args.latency.profile(),
+        repair: args.repair.repair(),
         ..listener::Config::new(args.server.station.clone())
     };
     let mut listener = tokio::select! {

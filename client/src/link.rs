@@ -29,6 +29,9 @@ const OUTGOING_MAX: usize = 64;
 /// How much sooner WebTransport begins when either will do.
 const HEAD_START: Duration = Duration::from_millis(400);
 
+/// A WebTransport connection that fails sooner is tried once more.
+const SECOND_TRY_WITHIN: Duration = Duration::from_secs(1);
+
 /// A transport of the session protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
@@ -152,7 +155,17 @@ impl Link {
                 let none = "the relay has no WebTransport";
                 return Err(Error::unreachable(&connect.http.url, none));
             };
-            webtransport::connect(&parse(&found.url)?, &found.certificate_hashes, clock).await
+            let (url, hashes) = (parse(&found.url)?, &found.certificate_hashes);
+            let began = clock.now();
+            let first = webtransport::connect(&url, hashes, clock).await;
+            // Streams of a first flight that loss brings in another order make some servers
+            // give the connection up. That shows at once; what takes long is unreachable.
+            match first {
+                Err(_) if clock.now() - began < SECOND_TRY_WITHIN => {
+                    webtransport::connect(&url, hashes, clock).await
+                }
+                result => result,
+            }
         };
         match prefer {
             Prefer::Only(Transport::WebTransport) => webtransport.await,

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use media::receiver::{Profile, Repair};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use wire::StationId;
@@ -17,6 +18,7 @@ use crate::link::Transport;
 
 mod actor;
 mod playout;
+mod repair;
 
 use actor::{Actor, tune_in};
 
@@ -36,6 +38,11 @@ pub struct Config {
     /// Delay assumed before arrivals are measured; the receiver adapts it. Default 80 ms: a
     /// program on a busy machine is woken later than a sound card's callback.
     pub start_delay: Duration,
+    /// Less delay or fewer faults. Default [`Profile::Live`].
+    pub latency: Profile,
+    /// How many bytes repair may cost; `None` asks for nothing and takes no copies.
+    /// Default [`Repair::Auto`]. On WebSocket there is nothing to repair.
+    pub repair: Option<Repair>,
 }
 
 impl Config {
@@ -46,6 +53,8 @@ impl Config {
             station,
             rendition: SOURCE_RENDITION.to_owned(),
             start_delay: Duration::from_millis(80),
+            latency: Profile::default(),
+            repair: Some(Repair::default()),
         }
     }
 
@@ -118,6 +127,8 @@ pub struct Stats {
     pub foreign: u64,
     /// Blocks of sound nobody took in time.
     pub overruns: u64,
+    /// The level of redundancy in use, 0 to 2.
+    pub redundancy: u8,
 }
 
 /// A listener. Dropping it ends the session without a word; [`Listener::finish`] says goodbye.

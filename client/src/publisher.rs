@@ -15,6 +15,7 @@ use crate::link::Transport;
 use crate::queue::Queue;
 
 mod actor;
+mod sent;
 mod timeline;
 
 use actor::{Actor, go_on_air};
@@ -53,6 +54,8 @@ pub struct Status {
     pub round_trip: Option<Duration>,
     /// Packets sent.
     pub sent: u64,
+    /// Packets sent once more because the relay asked for them.
+    pub resent: u64,
     /// Packets dropped here: there was no connection, or it was too slow.
     pub dropped: u64,
     /// What the relay reported; up to 2 s old.

@@ -68,7 +68,17 @@ pub(super) struct Report {
     late: u64,
     duplicates: u64,
     recovered: u64,
+    retransmitted: u64,
+    /// Packets asked for once more, every time counted.
+    requested: u64,
     rejected: u64,
+    /// Share of packets lost before repair, of the last 20 s.
+    loss: f64,
+    /// Packets lost in a row, the mean of the same time.
+    burst: f64,
+    /// The level of redundancy at the end.
+    redundancy: u8,
+    jitter_ms: f64,
     concealed_ms: f64,
     skipped_ms: f64,
     underruns: u64,
@@ -187,6 +197,12 @@ impl Log {
             late: receiver.late,
             duplicates: receiver.duplicates,
             recovered: receiver.recovered,
+            retransmitted: receiver.retransmitted,
+            requested: receiver.requested,
+            loss: receiver.loss,
+            burst: receiver.burst,
+            redundancy: stats.redundancy,
+            jitter_ms: receiver.jitter_ms,
             rejected: receiver.rejected,
             concealed_ms: receiver.concealed_ms,
             skipped_ms: receiver.skipped_ms,

@@ -1,19 +1,23 @@
 //! Starting the program's parts and watching them.
 
 use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use client::{Connector, Events, Options, Prefer, Session};
+use media::testing::LinkConfig;
 use serde_json::Value;
 use tempfile::TempDir;
 use wire::message::{Counts, Station, StationsState, SubscribeParams, Subscribed};
 
 mod observer;
+mod shaper;
 
 pub(crate) use observer::Observer;
+use shaper::Shaper;
 
 /// Longer than anything takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -131,6 +135,8 @@ pub(crate) struct Server {
     args: Vec<String>,
     http: String,
     quic: String,
+    /// The network between it and whoever uses WebTransport.
+    _shaper: Option<Shaper>,
 }
 
 impl Server {
@@ -163,7 +169,21 @@ impl Server {
             args,
             http,
             quic,
+            _shaper: None,
         }
+    }
+
+    /// Starts it behind a bad network: all that comes by WebTransport passes `link` each way.
+    pub(crate) fn start_behind(link: LinkConfig, seed: u64) -> Self {
+        // Clients are told the server's port at the address they know: the server takes that
+        // port at another address of the machine, and the network takes it at theirs.
+        let front = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = front.local_addr().unwrap().port();
+        let quic = SocketAddr::from(([127, 0, 0, 2], port));
+        let folder = tempfile::tempdir().unwrap();
+        let mut server = Self::serve(folder, Vec::new(), "127.0.0.1:0", &quic.to_string());
+        server._shaper = Some(Shaper::start(front, quic, link, seed));
+        server
     }
 
     /// Kills it without a word and starts it again at the same addresses.

@@ -8,6 +8,7 @@ mod cli;
 mod crowd;
 mod files;
 mod harness;
+mod lossy;
 mod outage;
 mod rights;
 mod secure;

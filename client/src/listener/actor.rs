@@ -10,6 +10,7 @@ use wire::frame::{Push, read};
 use wire::message::{Counts, Empty, ListenParams, ListenResult, Metadata, Started, StationState};
 
 use super::playout::{Heard, Playout};
+use super::repair::Repairer;
 use super::{Command, Config, Event, Stats};
 use crate::Error;
 use crate::connector::Connector;
@@ -57,6 +58,7 @@ pub(super) struct Actor {
     events: mpsc::Sender<Event>,
     commands: mpsc::Receiver<Command>,
     playout: Playout,
+    repairer: Repairer,
     stats: Stats,
     /// When the next block begins, by the connector's clock.
     next_block: Duration,
@@ -94,7 +96,8 @@ impl Actor {
         let now = connector.clock().now();
         Self {
             params: config.params(),
-            playout: Playout::new(config.start_delay),
+            playout: Playout::new(&config),
+            repairer: Repairer::new(config.repair.is_some(), now),
             connector: Arc::new(connector),
             events,
             commands,
@@ -113,6 +116,7 @@ impl Actor {
                 Step::Tick => self.tick(&mut connection).await,
                 Step::Datagram(arrived) => {
                     self.handle_datagram(&arrived);
+                    self.repair(&connection);
                     None
                 }
                 Step::Push(Ok(push)) => {
@@ -211,6 +215,7 @@ impl Actor {
             }
             if let Some(estimate) = session.estimate() {
                 self.playout.set_clock_offset(estimate.offset_us);
+                self.playout.set_round_trip(Some(estimate.round_trip));
             }
         }
         let now = self.connector.clock().now();
@@ -220,6 +225,7 @@ impl Actor {
         while self.next_block <= now {
             let (block, due) = self.playout.pull(self.next_block);
             self.next_block += BLOCK;
+            self.repairer.handle_block(&block);
             for (position, metadata) in due {
                 self.tell(Event::Metadata { metadata, position }).await;
             }
@@ -227,6 +233,7 @@ impl Actor {
                 self.stats.overruns += 1;
             }
         }
+        self.repair(connection);
         let silent = now.saturating_sub(self.last_sound) > WATCHDOG;
         let up = matches!(connection, Connection::Up(..));
         (up && silent && self.live && self.playout.track().is_some()).then(|| Ended {
@@ -240,6 +247,15 @@ impl Actor {
         match self.playout.handle_datagram(arrived.at, &arrived.bytes) {
             Heard::Sound => self.last_sound = arrived.at,
             Heard::Foreign => self.stats.foreign += 1,
+        }
+    }
+
+    /// Asks for what is missing, and tells now and then how sound arrives.
+    fn repair(&mut self, connection: &Connection) {
+        if let Connection::Up(session, _) = connection {
+            let now = self.connector.clock().now();
+            let level = &mut self.params.redundancy;
+            self.repairer.run(now, session, &mut self.playout, level);
         }
     }
 
@@ -286,12 +302,13 @@ impl Actor {
     }
 
     /// Asks the relay for another station or rendition.
-    fn switch(&mut self, params: ListenParams, done: Switched, connection: &Connection) {
+    fn switch(&mut self, mut params: ListenParams, done: Switched, connection: &Connection) {
         let Connection::Up(session, _) = connection else {
             let _ = done.send(Err(Error::CutOff("not connected now".into())));
             return;
         };
         let session = session.clone();
+        params.redundancy = self.params.redundancy;
         let before = std::mem::replace(&mut self.params, params.clone());
         if before.station != params.station {
             // Its pushes may overtake the reply, so its timeline begins here.
@@ -365,6 +382,7 @@ impl Actor {
         Stats {
             receiver: self.playout.stats(),
             round_trip: estimate.map(|estimate| estimate.round_trip),
+            redundancy: self.params.redundancy,
             ..self.stats
         }
     }

@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use bytes::Bytes;
 use media::receiver::{self, Receiver};
 use wire::audio::Datagram;
 use wire::message::{Metadata, Track};
+use wire::repair;
 
 use super::{BLOCK_FRAMES, Block};
 
@@ -31,15 +33,9 @@ pub(super) struct Playout {
 }
 
 impl Playout {
-    #[expect(
-        clippy::field_reassign_with_default,
-        reason = "the struct is not exhaustive"
-    )]
-    pub(super) fn new(start_delay: Duration) -> Self {
-        let mut config = receiver::Config::default();
-        config.start_delay = start_delay;
+    pub(super) fn new(config: &super::Config) -> Self {
         Self {
-            receiver: Receiver::new(config),
+            receiver: Receiver::new(receiver_config(config)),
             track: None,
             pending: VecDeque::new(),
         }
@@ -103,6 +99,24 @@ impl Playout {
         (Block { samples, position }, due)
     }
 
+    /// What to ask the relay for now.
+    pub(super) fn poll_request(&mut self, now: Duration) -> Option<Bytes> {
+        let track = self.track.as_ref()?.id;
+        let request = self.receiver.poll_request(now)?;
+        let mut bytes = Vec::with_capacity(repair::BYTES_MAX);
+        repair::encode(track, request.sequences(), &mut bytes).ok()?;
+        Some(bytes.into())
+    }
+
+    /// The level of redundancy that would serve best.
+    pub(super) fn redundancy_wanted(&self) -> u8 {
+        self.receiver.redundancy_wanted()
+    }
+
+    pub(super) fn set_round_trip(&mut self, round_trip: Option<Duration>) {
+        self.receiver.set_round_trip(round_trip);
+    }
+
     pub(super) fn set_clock_offset(&mut self, server_minus_now_us: i64) {
         self.receiver.set_clock_offset(Some(server_minus_now_us));
     }
@@ -110,6 +124,18 @@ impl Playout {
     pub(super) fn stats(&self) -> receiver::Stats {
         self.receiver.stats()
     }
+}
+
+#[expect(
+    clippy::field_reassign_with_default,
+    reason = "the struct is not exhaustive"
+)]
+fn receiver_config(config: &super::Config) -> receiver::Config {
+    let mut receiver = receiver::Config::default();
+    receiver.start_delay = config.start_delay;
+    receiver.profile = config.latency;
+    receiver.repair = config.repair.unwrap_or_default();
+    receiver
 }
 
 #[cfg(test)]
@@ -120,6 +146,14 @@ mod tests {
     use wire::TrackId;
     use wire::audio::{Copies, SendTime};
     use wire::message::{Codec, TrackParams};
+
+    fn playout() -> Playout {
+        let config = super::super::Config::new("tone".parse().unwrap());
+        Playout::new(&super::super::Config {
+            start_delay: Duration::from_millis(40),
+            ..config
+        })
+    }
 
     fn track(id: u64) -> Track {
         Track {
@@ -167,7 +201,7 @@ mod tests {
 
     #[test]
     fn metadata_is_told_with_the_block_its_sample_is_in() {
-        let mut playout = Playout::new(Duration::from_millis(40));
+        let mut playout = playout();
         playout.set_track(Some(track(4)));
         playout.handle_metadata(titled("second", 96_000 + 24_000));
         playout.handle_metadata(titled("first", 0));
@@ -192,7 +226,7 @@ mod tests {
 
     #[test]
     fn other_tracks_and_nonsense_are_foreign() {
-        let mut playout = Playout::new(Duration::from_millis(40));
+        let mut playout = playout();
         let now = Duration::ZERO;
         let datagram = &datagrams(4, 0)[0];
         assert_eq!(playout.handle_datagram(now, datagram), Heard::Foreign);
@@ -206,7 +240,7 @@ mod tests {
 
     #[test]
     fn announcing_without_end_is_bounded() {
-        let mut playout = Playout::new(Duration::from_millis(40));
+        let mut playout = playout();
         for at in 0..10_000 {
             playout.handle_metadata(titled("x", at));
         }

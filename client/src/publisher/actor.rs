@@ -10,6 +10,7 @@ use wire::message::{
     UpdateMetadataParams,
 };
 
+use super::sent::Sent;
 use super::timeline::Timeline;
 use super::{Command, Config, Shared};
 use crate::Error;
@@ -21,6 +22,7 @@ pub(super) struct Air {
     session: Session,
     events: Events,
     timeline: Timeline,
+    sent: Sent,
 }
 
 /// Connects and publishes.
@@ -47,6 +49,7 @@ pub(super) async fn go_on_air(
             session,
             events,
             timeline: Timeline::new(&result),
+            sent: Sent::new(result.track.id, config.track.frame_us),
         }),
         Err(error) => {
             session.close().await;
@@ -139,6 +142,7 @@ impl Actor {
             status.dropped += self.shared.packets.clear() as u64;
         }
         let mut updates = tokio::task::JoinSet::new();
+        let requests = air.events.datagrams();
         loop {
             tokio::select! {
                 packet = self.shared.packets.pop() => {
@@ -147,6 +151,7 @@ impl Actor {
                         updates.spawn(tell(air.session.clone(), update));
                     }
                 }
+                request = requests.pop() => self.resend(air, &request.bytes),
                 push = air.events.next() => match push {
                     Ok(push) => if let Err(over) = self.handle_push(&push) {
                         return Left::Over(over);
@@ -183,7 +188,10 @@ impl Actor {
         let now = self.connector.clock().now();
         let server_time_us = air.session.server_time_us().unwrap_or_default();
         let datagram = air.timeline.datagram(packet, now, server_time_us);
-        let sent = datagram.is_some_and(|datagram| air.session.send_datagram(datagram));
+        let sent = datagram.is_some_and(|(sequence, datagram)| {
+            air.sent.keep(sequence, datagram.clone());
+            air.session.send_datagram(datagram)
+        });
         let mut status = self.shared.status();
         if sent {
             status.sent += 1;
@@ -191,6 +199,14 @@ impl Actor {
             status.dropped += 1;
         }
         status.round_trip = air.session.estimate().map(|estimate| estimate.round_trip);
+    }
+
+    /// Sends again what the relay misses.
+    fn resend(&self, air: &mut Air, request: &[u8]) {
+        for datagram in air.sent.again(request) {
+            let sent = air.session.send_datagram(datagram);
+            self.shared.status().resent += u64::from(sent);
+        }
     }
 
     fn handle_push(&self, push: &Push) -> Result<(), Error> {

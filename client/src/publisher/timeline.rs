@@ -46,13 +46,13 @@ impl Timeline {
         }
     }
 
-    /// The packet as a datagram sent at `now`; `None` for what fits none or goes back in time.
+    /// The packet as a datagram sent at `now`, with its number; `None` for what fits none or goes back in time.
     pub(super) fn datagram(
         &mut self,
         packet: &EncodedPacket,
         now: Duration,
         server_time_us: u64,
-    ) -> Option<Bytes> {
+    ) -> Option<(u64, Bytes)> {
         let own = (packet.sequence, packet.timestamp);
         let anchor = self.anchor.get_or_insert(Anchor {
             at: now,
@@ -77,7 +77,7 @@ impl Timeline {
         };
         let mut bytes = Vec::with_capacity(packet.payload.len() + 32);
         datagram.encode(&mut bytes).ok()?;
-        Some(bytes.into())
+        Some((datagram.sequence, bytes.into()))
     }
 
     /// Notes what plays from the caller's `position` on.
@@ -143,7 +143,7 @@ mod tests {
     }
 
     fn sent(timeline: &mut Timeline, packet: EncodedPacket, ms: u64) -> (u64, u64) {
-        let bytes = timeline
+        let (_, bytes) = timeline
             .datagram(&packet, Duration::from_millis(ms), 7_000_000)
             .unwrap();
         let datagram = Datagram::decode(&bytes).unwrap();

@@ -92,11 +92,11 @@ impl Track {
         Some((self, self.ring.get()?))
     }
 
-    /// What one listener may ask for: half the frame rate in the long run, which is a loss
-    /// of a third with every packet asked for again as often; a second of frames at once.
+    /// What one listener may ask for: the frame rate, which doubles its bytes at most and
+    /// allows for a tenth to be lost and asked for again and again until it comes.
     fn allowance(&self, now: Instant) -> Bucket {
         let frames = self.ring.get().map_or(1, Ring::size);
-        Bucket::new(frames.div_ceil(2), frames, now)
+        Bucket::new(frames, frames, now)
     }
 }
 

@@ -1,0 +1,87 @@
+//! A bad network: what repair makes of it, and what is heard without.
+
+use std::time::Duration;
+
+use media::testing::LinkConfig;
+
+use crate::harness::{Heard, Server, get};
+use crate::tone::write_wav;
+
+const SECONDS: f64 = 12.0;
+
+/// 5 % of the packets lost at random each way, 30 ms round trip.
+const LOSSY: LinkConfig = LinkConfig {
+    delay: Duration::from_millis(15),
+    jitter: Duration::from_millis(1),
+    loss: 0.05,
+    burst_enter: 0.0,
+    burst_leave: 1.0,
+    duplicate: 0.0,
+    reorder: 0.0,
+};
+
+fn concealed_ms(heard: &Heard) -> f64 {
+    heard.number("concealed_ms")
+}
+
+#[tokio::test]
+async fn what_is_lost_is_repaired_on_both_legs() {
+    let server = Server::start_behind(LOSSY, 7);
+    let mut observer = server.observe().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tone.wav");
+    write_wav(&file, 440.0, 2.0);
+    let file = file.to_str().unwrap();
+    // One source on a clean way, one on the lossy one.
+    let _near = server.publish("near", &["--transport", "websocket", "--loop", file]);
+    let _far = server.publish("far", &["--transport", "webtransport", "--loop", file]);
+    observer.sees("started", "near").await;
+    observer.sees("started", "far").await;
+    let listen = |station: &str, transport: &str, repair: &str| {
+        let args = ["--transport", transport, "--repair", repair];
+        server.listen(station, SECONDS, &args)
+    };
+    let repaired = listen("near", "webtransport", "auto");
+    let bare = listen("near", "webtransport", "off");
+    let copied = listen("near", "webtransport", "robust");
+    let behind = listen("far", "websocket", "auto");
+    let [repaired, bare, copied, behind] = [repaired, bare, copied, behind].map(|one| one.finish());
+    // Of 600 packets about 30 are lost, 20 ms each.
+    assert!(concealed_ms(&bare) > 200.0, "{:#}", bare.stats);
+    assert_eq!(bare.number("requested"), 0.0, "{:#}", bare.stats);
+    assert_eq!(bare.number("redundancy"), 0.0, "{:#}", bare.stats);
+    for heard in [&repaired, &copied] {
+        let best = concealed_ms(&bare) / 4.0;
+        assert!(concealed_ms(heard) < best, "{best}: {:#}", heard.stats);
+        assert!(heard.number("loss") > 0.01, "{:#}", heard.stats);
+    }
+    assert!(
+        repaired.number("retransmitted") > 5.0,
+        "{:#}",
+        repaired.stats
+    );
+    assert!(copied.number("recovered") > 3.0, "{:#}", copied.stats);
+    // The source's own loss was as large, and the relay had it repaired.
+    assert!(
+        concealed_ms(&behind) < concealed_ms(&bare) / 2.0,
+        "{:#}",
+        behind.stats
+    );
+    let (_, metrics) = get(server.http(), "/metrics");
+    let metrics = metrics.as_str().unwrap();
+    let counted = |name: &str| {
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|value| value.trim().parse().ok())
+            .unwrap_or(0.0)
+    };
+    assert!(
+        counted("skywave_source_repairs_came_total") > 5.0,
+        "{metrics}"
+    );
+    assert!(
+        counted("skywave_repairs_total{outcome=\"sent\"}") > 5.0,
+        "{metrics}"
+    );
+    let reports = "skywave_listener_loss_ratio_count{station=\"near\",transport=\"webtransport\"}";
+    assert!(counted(reports) >= 3.0, "{metrics}");
+}
