@@ -10,7 +10,7 @@ import { parseRoute } from './router.ts';
 import { Radio } from './radio.ts';
 import { SignInDialog } from './parts/sign-in-dialog.ts';
 import { stationView } from './views/station.ts';
-import { toasts } from './parts/toasts.ts';
+import { dismissToasts, toasts } from './parts/toasts.ts';
 import { connectionNotice } from './parts/connection-notice.ts';
 import type { View } from './views/view.ts';
 
@@ -18,6 +18,7 @@ const radio = new Radio();
 const signIn = new SignInDialog(radio.account);
 radio.account.attach(radio.session, signIn.ask);
 const main = h('main', { id: 'main', tabindex: '-1' });
+const corner = toasts(radio);
 const announcer = h('p', { class: 'spoken', role: 'status' });
 let view: View | undefined;
 
@@ -43,6 +44,7 @@ function show(path: string, first: boolean): void {
   }
   document.title = view.title;
   main.replaceChildren(view.element);
+  dismissToasts(corner, path);
   if (first) return;
   // As a browser does on a real change of page: from the top, and told to screen readers.
   window.scrollTo(0, 0);
@@ -89,7 +91,7 @@ document
     main,
     h('footer', { class: 'foot' }, h('p', { text: 'Skywave plays as it happens.' })),
     radio.foot,
-    toasts(radio),
+    corner,
     signIn.element,
     announcer,
   );

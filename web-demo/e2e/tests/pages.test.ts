@@ -1,17 +1,13 @@
 /** The site as people meet it: on a desktop and a phone, by keyboard, by screen reader. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import type { AxeResults } from 'axe-core';
+import { assertAccessible, assertFits, RESULTS } from '../harness/looks.ts';
 import { launchChromium, type Chromium, type ChromiumTab } from '../harness/chromium.ts';
 import { look, openStation, untilPlaying } from '../harness/listening.ts';
 import { Cleanup, until } from '../harness/process.ts';
 import { Server } from '../harness/server.ts';
-
-const RESULTS = join(import.meta.dirname, '..', '..', '..', 'test-results');
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 const SCREENS = {
   desktop: { viewport: { width: 1280, height: 800 } },
@@ -48,31 +44,6 @@ async function openHome(tab: ChromiumTab): Promise<void> {
   for (const station of ['demo', 'pitch']) {
     await tab.page.locator(`a[href$="/station/${station}"]`).first().waitFor({ timeout: 30_000 });
   }
-}
-
-/** Fails when the page is wider than its screen. */
-async function assertFits(tab: ChromiumTab): Promise<void> {
-  const { content, screen } = await tab.run(() => ({
-    content: document.documentElement.scrollWidth,
-    screen: document.documentElement.clientWidth,
-  }));
-  assert.ok(content <= screen, `${content} px of content on a screen of ${screen} px`);
-}
-
-/** Fails on what axe finds: roles, names, contrast, landmarks, through shadow roots. */
-async function assertAccessible(tab: ChromiumTab): Promise<void> {
-  await tab.page.evaluate(AXE);
-  const found = await tab.page.evaluate(
-    'axe.run({ resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] })',
-  );
-  const { violations } = found as AxeResults;
-  const told = violations.map(({ id, help, nodes }) => {
-    const where = nodes.map(
-      ({ target, failureSummary }) => `  ${target.join(' ')}: ${failureSummary ?? ''}`,
-    );
-    return `${id}: ${help}\n${where.join('\n')}`;
-  });
-  assert.deepEqual(told, [], told.join('\n'));
 }
 
 for (const [screen, options] of Object.entries(SCREENS)) {

@@ -1,4 +1,5 @@
 /** Begins a conversation with people one has met. */
+import { formDialog } from './form-dialog.ts';
 import { h, setText } from '../dom.ts';
 import type { Radio } from '../radio.ts';
 
@@ -27,17 +28,9 @@ export class NewConversation {
         },
       },
     });
-    const form = h(
-      'form',
-      {
-        method: 'dialog',
-        on: {
-          submit: (event) => {
-            event.preventDefault();
-            void this.#begin();
-          },
-        },
-      },
+    this.element = formDialog(
+      'new-title',
+      () => this.#begin(),
       h('h2', { id: 'new-title', text: 'New conversation' }),
       h('fieldset', {}, h('legend', { text: 'With whom?' }), this.#people),
       h('label', { for: 'group-name', text: 'Name of the group, for more than one' }),
@@ -50,7 +43,6 @@ export class NewConversation {
         h('button', { type: 'submit', class: 'button', text: 'Begin' }),
       ),
     );
-    this.element = h('dialog', { class: 'dialog', 'aria-labelledby': 'new-title' }, form);
   }
 
   /** Opens it. */

@@ -1,4 +1,5 @@
 /** Asks for a name to be known by. */
+import { formDialog } from './form-dialog.ts';
 import { h, setText } from '../dom.ts';
 import type { Account } from '../account.ts';
 
@@ -20,17 +21,9 @@ export class SignInDialog {
       maxlength: 40,
       autocomplete: 'nickname',
     });
-    const form = h(
-      'form',
-      {
-        method: 'dialog',
-        on: {
-          submit: (event) => {
-            event.preventDefault();
-            void this.#signIn();
-          },
-        },
-      },
+    this.element = formDialog(
+      'sign-in-title',
+      () => this.#signIn(),
       h('h2', { id: 'sign-in-title', text: 'What shall we call you?' }),
       h('p', { class: 'soft', text: 'Others see this name beside what you write.' }),
       h('label', { for: 'guest-name', text: 'Name' }),
@@ -52,7 +45,6 @@ export class SignInDialog {
         this.#submit,
       ),
     );
-    this.element = h('dialog', { class: 'dialog', 'aria-labelledby': 'sign-in-title' }, form);
   }
 
   /** Opens it. */

@@ -39,6 +39,13 @@ export function tell(event: NotificationEvent): Told {
   }
 }
 
+/** Takes away what leads to the page that is shown now. */
+export function dismissToasts(corner: HTMLElement, path: string): void {
+  for (const link of corner.querySelectorAll('a')) {
+    if (link.pathname === path) link.closest('.toast')?.remove();
+  }
+}
+
 /** Builds the corner; it follows the inbox by itself. */
 export function toasts(radio: Radio): HTMLElement {
   const corner = h('section', { class: 'toasts', 'aria-label': 'News', 'aria-live': 'polite' });

@@ -24,6 +24,8 @@ export interface Shown {
   readonly continued: boolean;
   /** How far it has come; in conversations, for one's own. */
   readonly delivery?: Delivery;
+  /** Whether there is a connection to send it by. */
+  readonly connected?: boolean;
   /** What it answers, in a line. */
   readonly quote?: string;
 }
@@ -149,7 +151,7 @@ export class MessageItem {
     return [h('p', { class: 'chips' }, ...chips)];
   }
 
-  #foot({ message, outgoing, delivery }: Shown): HTMLElement {
+  #foot({ message, outgoing, delivery, connected }: Shown): HTMLElement {
     const at = message?.at ?? outgoing?.queuedAt ?? 0;
     const foot = h(
       'p',
@@ -160,14 +162,14 @@ export class MessageItem {
       foot.append(h('span', { text: 'edited' }));
     }
     if (delivery && message?.content) foot.append(ticks(delivery));
-    if (outgoing) foot.append(...this.#outgoing(outgoing));
+    if (outgoing) foot.append(...this.#outgoing(outgoing, connected ?? false));
     return foot;
   }
 
-  #outgoing({ clientId, state, error }: Outgoing): HTMLElement[] {
-    const { room, radio } = this.#context;
+  #outgoing({ clientId, state, error }: Outgoing, connected: boolean): HTMLElement[] {
+    const { room } = this.#context;
     if (state !== 'failed') {
-      const text = radio.chat.connected ? 'Sending…' : 'Waiting for the connection';
+      const text = connected ? 'Sending…' : 'Waiting for the connection';
       return [h('span', { class: 'sending', text })];
     }
     const button = (text: string, click: () => void): HTMLElement =>

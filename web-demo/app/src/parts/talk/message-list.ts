@@ -145,6 +145,7 @@ export class MessageList {
       return {
         key: `own:${message.clientId}`,
         outgoing: message,
+        connected: radio.chat.connected,
         own: true,
         continued: continues(me?.sub, message.queuedAt),
         ...(from === undefined ? {} : { from }),
