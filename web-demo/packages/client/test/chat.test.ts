@@ -309,6 +309,22 @@ describe('a chat', () => {
     expect(session.sent('mark')).toEqual([{ channel: TALK, delivered: 2, read: 2 }]);
   });
 
+  test('who signs in after somebody else begins with marks of their own', async () => {
+    const { chat, session, time } = scripted();
+    const talk = chat.open(ROOM);
+    const state = (read: number) => {
+      const mine = { role: 'member', delivered: read, read, unread: 0 };
+      session.state(ROOM, { room: room(ROOM, 'station', { mine }), messages: [], more: false });
+    };
+    session.connect('ann');
+    state(9);
+    session.connect('bob');
+    state(2);
+    talk.markRead(5);
+    await time.advance(1_000);
+    expect(session.sent('mark')).toEqual([{ channel: ROOM, delivered: 5, read: 5 }]);
+  });
+
   test('asks again for what is volatile once the connection is back', async () => {
     const { chat, session } = scripted();
     session.connect('ann');

@@ -30,6 +30,26 @@ describe('a session', () => {
     expect(harness.relay.last('hello').params).toMatchObject({ token: 'new' });
   });
 
+  test('becomes another user while hello is on its way', async () => {
+    const harness = new Harness();
+    await harness.time.advance(1);
+    harness.relay.last('hello');
+    harness.core.handle({ type: 'identity', token: 'new' });
+    await harness.time.advance(10);
+    expect(harness.connections).toHaveLength(2);
+    expect(harness.relay.last('hello').params).toMatchObject({ token: 'new' });
+    harness.relay.reply('hello', { session: 's2', user: { sub: 'ann', expires_at: 4e9 } });
+    await harness.time.advance(10);
+    expect(harness.status).toMatchObject({ phase: 'connected', user: { sub: 'ann' } });
+  });
+
+  test('becomes another user before there is a connection', async () => {
+    const harness = new Harness();
+    harness.core.handle({ type: 'identity', token: 'new' });
+    await harness.time.advance(10);
+    expect(harness.relay.last('hello').params).toMatchObject({ token: 'new' });
+  });
+
   test('goes on without a token when the page has no other', async () => {
     const harness = new Harness({ token: 'stale' });
     await harness.time.advance(10);

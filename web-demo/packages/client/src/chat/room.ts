@@ -50,7 +50,7 @@ export class Room extends Emitter<RoomEvents> {
   readonly #context: ChatContext;
   readonly #timeline = new Timeline();
   readonly #receipts = new Receipts();
-  readonly #marks: MarkSender;
+  #marks: MarkSender;
   readonly #writing: TypingSender;
   readonly #onClose: () => void;
   #unsubscribe: Unsubscribe | undefined;
@@ -69,9 +69,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#context = context;
     this.#onClose = onClose;
     const { session, timers } = context;
-    this.#marks = new MarkSender(async (marks) => {
-      await session.request('mark', { channel, delivered: marks.delivered, read: marks.read });
-    }, timers);
+    this.#marks = this.#makeMarks();
     this.#writing = new TypingSender((on) => {
       session.request('typing', { channel, on }).catch((error: unknown) => {
         // Whoever writes will want to be in by the time it is sent. It is not said again:
@@ -268,6 +266,9 @@ export class Room extends Emitter<RoomEvents> {
   start(): void {
     this.#unsubscribe?.();
     this.#phase = 'loading';
+    // What another user has read is not what this one has.
+    this.#marks.close();
+    this.#marks = this.#makeMarks();
     this.#unsubscribe = this.#context.session.subscribe(this.channel, (update) => {
       this.#handle(update);
     });
@@ -435,6 +436,13 @@ export class Room extends Emitter<RoomEvents> {
     if (users.length === 0 && this.#typing.length === 0) return;
     this.#typing = users;
     this.emit('typing', { users: this.typing });
+  }
+
+  #makeMarks(): MarkSender {
+    const { session, timers } = this.#context;
+    return new MarkSender(async ({ delivered, read }) => {
+      await session.request('mark', { channel: this.channel, delivered, read });
+    }, timers);
   }
 
   async #refreshMembers(): Promise<void> {
