@@ -33,6 +33,7 @@ pub mod pacer;
 #[cfg(feature = "native")]
 pub mod packetizer;
 pub mod receiver;
+pub mod reorder;
 pub mod synth;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -2,10 +2,12 @@
 //! included.
 
 mod demux;
+mod gap;
 mod headers;
 mod mux;
 mod page;
 
 pub use demux::{Demuxer, Event};
+pub use gap::{GAP_STEP, Gap};
 pub use headers::{Head, HeaderError, Tags};
 pub use mux::Muxer;

@@ -14,13 +14,11 @@
 //! are there; then what is missing is concealed. A hole of more than a second, or a step back in time,
 //! begins a new stretch: the rendition's timestamps step as the source's did.
 
-mod reorder;
-
 use crate::decoder::Decoder;
 use crate::encoder::{self, Channels, Encoder};
+use crate::reorder::{Next, Reorder};
 use crate::toc::{self, Toc};
 use crate::{EncodedPacket, Packet};
-use reorder::{Next, Reorder};
 
 /// What a station offers besides its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,4 +1,5 @@
-//! Puts a few packets in order, without a clock.
+//! Puts a few packets in order, without a clock: for what works on whole streams, as
+//! transcoders and recorders do. Listeners have [`crate::receiver`], which has a clock.
 
 use std::collections::BTreeMap;
 
@@ -17,17 +18,22 @@ const REACH: u64 = 3000;
 const PROOF: u32 = 3;
 
 /// The next packet in order.
-#[derive(Debug)]
-pub(super) struct Next {
-    pub(super) timestamp: u64,
-    pub(super) samples: u32,
-    pub(super) payload: Vec<u8>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Next {
+    /// Media time of its first sample.
+    pub timestamp: u64,
+    /// Samples at 48 kHz it decodes to.
+    pub samples: u32,
+    /// The Opus packet.
+    pub payload: Vec<u8>,
     /// Packets missing before it.
-    pub(super) lost: u64,
+    pub lost: u64,
 }
 
+/// Waits for a missing packet while fewer than four later ones, or 100 ms of sound, are
+/// there. Holds no more than that.
 #[derive(Debug, Default)]
-pub(super) struct Reorder {
+pub struct Reorder {
     /// Sequence that comes next; `None` before the first.
     expected: Option<u64>,
     waiting: BTreeMap<u64, Next>,
@@ -36,7 +42,7 @@ pub(super) struct Reorder {
 
 impl Reorder {
     /// Keeps a packet; `false` when its turn has passed or it is there already.
-    pub(super) fn insert(&mut self, packet: &Packet<'_>, samples: u32) -> bool {
+    pub fn insert(&mut self, packet: &Packet<'_>, samples: u32) -> bool {
         let expected = *self.expected.get_or_insert(packet.sequence);
         if packet.sequence.abs_diff(expected) > REACH {
             self.strangers += 1;
@@ -60,19 +66,24 @@ impl Reorder {
     }
 
     /// The next packet, if it is its turn or the wait for it is over.
-    pub(super) fn poll(&mut self) -> Option<Next> {
-        let expected = self.expected?;
-        let first = *self.waiting.first_key_value()?.0;
+    pub fn poll(&mut self) -> Option<Next> {
         let held: u64 = self
             .waiting
             .values()
             .map(|next| u64::from(next.samples))
             .sum();
         let over = self.waiting.len() >= WAITING_MAX || held >= WAITING_SAMPLES;
-        if first != expected && !over {
+        let first = *self.waiting.first_key_value()?.0;
+        if self.expected != Some(first) && !over {
             return None;
         }
-        let mut next = self.waiting.remove(&first)?;
+        self.drain()
+    }
+
+    /// The next packet there is, without waiting for those missing before it.
+    pub fn drain(&mut self) -> Option<Next> {
+        let expected = self.expected?;
+        let (first, mut next) = self.waiting.pop_first()?;
         next.lost = first - expected;
         self.expected = Some(first + 1);
         Some(next)
