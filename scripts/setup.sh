@@ -43,6 +43,8 @@ Xvfb                                            xvfb
 pulseaudio                                      pulseaudio
 pactl                                           pulseaudio-utils
 ffmpeg                                          ffmpeg
+curl                                            curl
+unshare                                         util-linux
 /usr/lib/postgresql/*/bin/initdb                postgresql
 /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core
 '

@@ -40,6 +40,7 @@ pub(crate) struct Settings {
     pub(crate) quic: Quic,
     pub(crate) tls: Tls,
     pub(crate) auth: Auth,
+    pub(crate) recording: relay::config::Recording,
     pub(crate) limits: Limits,
     pub(crate) rates: Rates,
     pub(crate) retention: Retention,
@@ -58,6 +59,7 @@ impl Default for Settings {
             quic: Quic::default(),
             tls: Tls::default(),
             auth: Auth::default(),
+            recording: relay::config::Recording::default(),
             limits: Limits::default(),
             rates: Rates::default(),
             retention: Retention::default(),
@@ -279,6 +281,11 @@ impl Settings {
         if self.auth.secret.is_some() && self.auth.secret_file.is_some() {
             return bad("auth.secret and auth.secret_file exclude each other");
         }
+        for station in &self.recording.stations {
+            if station != "*" && station.parse::<StationId>().is_err() {
+                return bad(&format!("recording.stations: '{station}' is no station"));
+            }
+        }
         let mut ids: Vec<_> = self.stations.iter().map(|station| &station.id).collect();
         ids.sort();
         if let Some(pair) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -328,6 +335,7 @@ impl Settings {
                 names: self.tls.names.clone(),
             },
             stations: stations.collect(),
+            recording: self.recording.clone(),
             limits: config::Limits {
                 sessions: self.limits.sessions,
                 connections: self.limits.connections,
@@ -379,6 +387,10 @@ mod tests {
                 "auth.secret_file",
             ),
             ("[[stations]]\nid = 'a'\n[[stations]]\nid = 'a'", "'a'"),
+            (
+                "[recording]\nstations = ['*', 'No Station']",
+                "'No Station'",
+            ),
         ] {
             let settings = merge::merge(Some(file), []).unwrap();
             let error = settings.check().unwrap_err().to_string();

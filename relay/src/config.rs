@@ -4,7 +4,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use wire::StationId;
 
 /// Everything the relay needs to know to start. The default serves on every
@@ -21,6 +21,8 @@ pub struct Config {
     pub certificate: Certificate,
     /// Stations that exist before anyone publishes, and while nobody does.
     pub stations: Vec<Station>,
+    /// What is recorded, and for how long it is kept.
+    pub recording: Recording,
     /// How much the relay takes on.
     pub limits: Limits,
     /// How long it waits for what.
@@ -36,6 +38,7 @@ impl Default for Config {
             data_dir: "data".into(),
             certificate: Certificate::default(),
             stations: Vec::new(),
+            recording: Recording::default(),
             limits: Limits::default(),
             timing: Timing::default(),
         }
@@ -76,6 +79,35 @@ pub struct Station {
     /// A sentence about it.
     #[serde(default)]
     pub description: String,
+}
+
+/// What is recorded, and for how long it is kept.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recording {
+    /// Folder with one folder per station. Default: `recordings` in the data folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
+    /// Stations recorded whenever they are on air; `*` is every one. Default none.
+    pub stations: Vec<String>,
+    /// When a new file begins. Default `hour`.
+    pub cut: Cut,
+    /// Days after which a file is removed; 0, the default, keeps it.
+    pub keep_days: u32,
+    /// Bytes all files may have together before the oldest are removed; 0, the
+    /// default, sets no bound. Files being written count and stay.
+    pub keep_bytes: u64,
+}
+
+/// When a recording begins a new file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cut {
+    /// With every hour of UTC, and whenever the station goes on air.
+    #[default]
+    Hour,
+    /// Whenever the station goes on air.
+    Show,
 }
 
 /// How much the relay takes on before it answers `overloaded`.

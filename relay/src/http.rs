@@ -13,7 +13,7 @@ use axum::extract::{
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, put};
 use axum::{Json, RequestExt, Router};
 use serde::Serialize;
 use tower_http::cors::CorsLayer;
@@ -27,7 +27,9 @@ use crate::certificate::Certificates;
 use crate::session::host::Host;
 use crate::transport::websocket;
 
+mod bearer;
 mod connect;
+mod recordings;
 pub(crate) mod serve;
 #[cfg(test)]
 mod tests;
@@ -69,6 +71,15 @@ pub(crate) fn router(app: App, site: Router) -> Router {
         .route("/api/v1/connect", get(connect::connect))
         .route("/api/v1/stations", get(stations))
         .route("/api/v1/stations/{id}", get(station))
+        .route("/api/v1/stations/{id}/recordings", get(recordings::list))
+        .route(
+            "/api/v1/stations/{id}/recordings/{name}",
+            get(recordings::download).delete(recordings::remove),
+        )
+        .route(
+            "/api/v1/stations/{id}/recording",
+            put(recordings::start).delete(recordings::stop),
+        )
         .route("/api/v1/openapi.json", get(openapi))
         .layer(CorsLayer::permissive());
     let watch = Router::new()

@@ -19,6 +19,7 @@ mod fanout;
 mod gate;
 mod http;
 mod metrics;
+mod recording;
 mod relay;
 mod session;
 mod station;

@@ -29,6 +29,9 @@ pub(crate) struct Metrics {
     pub(crate) source_repairs_asked: Counter,
     pub(crate) source_repairs_came: Counter,
     pub(crate) reception: Reception,
+    pub(crate) recordings_active: Gauge,
+    pub(crate) recording_overflows: Counter,
+    pub(crate) recording_failures: Counter,
 }
 
 /// Which transport.
@@ -173,6 +176,21 @@ impl Metrics {
             self.source_repairs_came.clone(),
         );
         self.reception.register(to);
+        to.register(
+            "recordings_active",
+            "Stations recorded now",
+            self.recordings_active.clone(),
+        );
+        to.register(
+            "recording_overflows",
+            "Packets dropped before a disk that is too slow",
+            self.recording_overflows.clone(),
+        );
+        to.register(
+            "recording_failures",
+            "Attempts to write recordings that failed",
+            self.recording_failures.clone(),
+        );
     }
 }
 

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::gate::Gate;
 use crate::http::{self, App, serve};
 use crate::metrics::Metrics;
+use crate::recording;
 use crate::session::host::{Host, Shared};
 use crate::station::{LocalSource, Publication, Stations};
 use crate::transport::quic::Endpoint;
@@ -152,6 +153,7 @@ impl Relay {
                 "not every session ended in time"
             );
         }
+        end_recordings(&host.shared().stations).await;
         stop_http.cancel();
         http_tasks.close();
         let _ = timeout(LAST_ANSWERS, http_tasks.wait()).await;
@@ -195,6 +197,12 @@ impl Relay {
             stations.run_timers().await;
             "the stations' timers"
         });
+        let folder = self.host.shared().stations.recordings();
+        let recording = self.config.recording.clone();
+        parts.spawn(async move {
+            recording::keep_tidy(folder, recording).await;
+            "the recordings' care"
+        });
         let certificates = self.certificates;
         parts.spawn(async move {
             certificates.run().await;
@@ -213,6 +221,21 @@ impl Relay {
 
 /// How long connections without a session may take to end.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// How long recordings may take to write what they have.
+const LAST_PAGES: Duration = Duration::from_secs(2);
+
+/// Ends every recording with its file complete.
+async fn end_recordings(stations: &Stations) {
+    let threads = stations.stop_recording();
+    let ended = tokio::task::spawn_blocking(move || {
+        // A panic in one was told already.
+        threads.into_iter().for_each(|thread| drop(thread.join()));
+    });
+    if timeout(LAST_PAGES, ended).await.is_err() {
+        tracing::warn!("not every recording was completed in time");
+    }
+}
 
 /// Binds to an address; one that means every address does without IPv6 where there is none.
 fn bind<T>(

@@ -21,6 +21,7 @@ use crate::fanout::rendition::Transcoder;
 use crate::fanout::{Listener, Redundancy, Track};
 use crate::gate::Gate;
 use crate::metrics::Metrics;
+use crate::recording::Recorders;
 use crate::session::SessionId;
 use crate::session::ingress::Ingress;
 use crate::session::outbox::Outbox;
@@ -33,6 +34,7 @@ mod ladder;
 mod local;
 mod media_clock;
 mod missing;
+mod recorded;
 mod settle;
 mod throttle;
 mod timeline;
@@ -43,6 +45,7 @@ pub(crate) use effect::{Lane, SourceId};
 pub(crate) use events::REPLY_BYTES_MAX;
 pub(crate) use ingest::Ingest;
 pub use local::{LocalSource, Publication, PublishEnded};
+pub(crate) use recorded::Recorded;
 pub(crate) use settle::not_listening;
 pub(crate) use window::Rejected;
 
@@ -63,6 +66,7 @@ struct Inner {
     tracks: HashMap<TrackId, Live>,
     sessions: HashMap<SessionId, Member>,
     feeds: HashMap<SourceId, Arc<Feed>>,
+    recorders: Recorders,
     metrics: Arc<Metrics>,
 }
 
@@ -89,6 +93,7 @@ impl Stations {
             tracks: HashMap::new(),
             sessions: HashMap::new(),
             feeds: HashMap::new(),
+            recorders: Recorders::new(config, Arc::clone(&metrics)),
             metrics: Arc::clone(&metrics),
         };
         Arc::new(Self {

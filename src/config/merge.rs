@@ -23,7 +23,7 @@ enum Kind {
 
 /// Every setting a variable can hold: its section (none for the top), its name, its kind.
 /// `SKYWAVE_HTTP_ADDR` is `addr` in `[http]`.
-const KEYS: [(&str, &str, Kind); 33] = [
+const KEYS: [(&str, &str, Kind); 38] = [
     ("", "data_dir", Kind::Text),
     ("", "database_url", Kind::Text),
     ("", "demo", Kind::Switch),
@@ -40,6 +40,11 @@ const KEYS: [(&str, &str, Kind); 33] = [
     ("auth", "audience", Kind::Text),
     ("auth", "revoked_file", Kind::Text),
     ("auth", "guests", Kind::Switch),
+    ("recording", "folder", Kind::Text),
+    ("recording", "stations", Kind::Texts),
+    ("recording", "cut", Kind::Text),
+    ("recording", "keep_days", Kind::Number),
+    ("recording", "keep_bytes", Kind::Number),
     ("limits", "sessions", Kind::Number),
     ("limits", "connections", Kind::Number),
     ("limits", "handshakes", Kind::Number),
@@ -205,6 +210,7 @@ mod tests {
             )
             .unwrap(),
             database_url: Some("sqlite:a".to_owned().try_into().unwrap()),
+            recording: toml::from_str("folder='a'").unwrap(),
             ..Settings::default()
         };
         let table = Table::try_from(&sample).unwrap();

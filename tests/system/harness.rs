@@ -111,6 +111,10 @@ impl Process {
         let _ = self.child.wait();
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by its name.
     pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
@@ -132,6 +136,8 @@ impl Drop for Process {
 pub(crate) struct Server {
     process: Process,
     folder: TempDir,
+    /// What runs the program, when it is not run as it is.
+    wrapper: Vec<String>,
     args: Vec<String>,
     http: String,
     quic: String,
@@ -145,13 +151,33 @@ impl Server {
     }
 
     pub(crate) fn start_with(args: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let args = args.iter().map(|&arg| arg.to_owned()).collect();
-        Self::serve(folder, args, "127.0.0.1:0", "127.0.0.1:0")
+        Self::start_within(&[], "", args)
     }
 
-    fn serve(folder: TempDir, args: Vec<String>, http: &str, quic: &str) -> Self {
-        let mut command = skywave();
+    /// The same with a configuration file, run by another command.
+    pub(crate) fn start_within(wrapper: &[&str], settings: &str, args: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("skywave.toml"), settings).unwrap();
+        let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        let (wrapper, args) = (owned(wrapper), owned(args));
+        Self::serve(folder, wrapper, args, "127.0.0.1:0", "127.0.0.1:0")
+    }
+
+    fn serve(
+        folder: TempDir,
+        wrapper: Vec<String>,
+        args: Vec<String>,
+        http: &str,
+        quic: &str,
+    ) -> Self {
+        let mut command = match wrapper.split_first() {
+            None => skywave(),
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(skywave().get_program());
+                command
+            }
+        };
         command.current_dir(folder.path());
         command.args(["serve", "--data-dir", "data", "--log-format", "json"]);
         command.args(["--http", http, "--quic", quic]).args(&args);
@@ -166,6 +192,7 @@ impl Server {
         Self {
             process,
             folder,
+            wrapper,
             args,
             http,
             quic,
@@ -181,9 +208,20 @@ impl Server {
         let port = front.local_addr().unwrap().port();
         let quic = SocketAddr::from(([127, 0, 0, 2], port));
         let folder = tempfile::tempdir().unwrap();
-        let mut server = Self::serve(folder, Vec::new(), "127.0.0.1:0", &quic.to_string());
+        let mut server = Self::serve(
+            folder,
+            Vec::new(),
+            Vec::new(),
+            "127.0.0.1:0",
+            &quic.to_string(),
+        );
         server._shaper = Some(Shaper::start(front, quic, link, seed));
         server
+    }
+
+    /// Where it runs; its data is in `data`.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Kills it without a word and starts it again at the same addresses.
@@ -191,12 +229,13 @@ impl Server {
         self.kill();
         let Self {
             folder,
+            wrapper,
             args,
             http,
             quic,
             ..
         } = self;
-        Self::serve(folder, args, &http, &quic)
+        Self::serve(folder, wrapper, args, &http, &quic)
     }
 
     pub(crate) fn kill(&mut self) {

@@ -10,6 +10,7 @@ mod files;
 mod harness;
 mod lossy;
 mod outage;
+mod recording;
 mod rights;
 mod secure;
 mod sources;

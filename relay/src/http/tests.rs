@@ -58,20 +58,24 @@ async fn the_description_and_the_routes_agree() {
     let described: serde_json::Value = serde_json::from_str(OPENAPI).unwrap();
     let paths = described["paths"].as_object().unwrap();
     for (path, methods) in paths {
-        assert_eq!(
-            methods.as_object().unwrap().keys().collect::<Vec<_>>(),
-            ["get"],
-            "{path}"
-        );
-        let path = path.replace("{id}", "nowhere");
-        let found = status(&router, Method::GET, &path).await;
-        let expected = if path.ends_with("nowhere") { 404 } else { 200 };
-        assert_eq!(found, expected, "{path}");
-        assert_eq!(status(&router, Method::POST, &path).await, 405, "{path}");
+        let served = path
+            .replace("{id}", "nowhere")
+            .replace("{name}", "20261124T180000Z.opus");
+        for (method, described) in methods.as_object().unwrap() {
+            let expected = match () {
+                () if described.get("security").is_some() => 401,
+                () if served.ends_with("nowhere") => 404,
+                () => 200,
+            };
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let found = status(&router, method, &served).await;
+            assert_eq!(found, expected, "{path}");
+        }
+        assert_eq!(status(&router, Method::POST, &served).await, 405, "{path}");
     }
     // What is served under /api is described: the source of this module names every route.
     let routes = include_str!("../http.rs")
-        .match_indices("route(\"/api")
+        .match_indices("\"/api/v1")
         .count();
     assert_eq!(routes, paths.len());
 }

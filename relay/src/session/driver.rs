@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -20,15 +19,12 @@ use super::host::{Inbound, Shared};
 use super::ingress::Ingress;
 use super::outbox::{Frame, Outbox};
 use crate::clock::Now;
-use crate::gate::{Identity, Pushes, SessionEnd, Visitor};
+use crate::gate::{Pushes, SessionEnd, Visitor};
 use crate::metrics::{MethodLabel, TransportLabel};
 use crate::station::{Lane, Publication, REPLY_BYTES_MAX, not_listening};
 
 /// Bytes of the state of `stations` in a `hello` that subscribes the gate's channels, too.
 pub(super) const STATIONS_BYTES: usize = 24 * 1024;
-
-/// How long the gate may think about a token.
-const GATE_WAIT: Duration = Duration::from_secs(5);
 
 /// One session's task.
 #[derive(Debug)]
@@ -215,7 +211,7 @@ impl Driver {
     async fn greet(&mut self, id: u64, params: HelloParams) -> Option<End> {
         let identity = match &params.token {
             None => None,
-            Some(token) => match self.identify(token).await {
+            Some(token) => match self.shared.identify(token).await {
                 Ok(identity) => Some(identity),
                 Err(error) => {
                     let code = match error.code {
@@ -284,38 +280,25 @@ impl Driver {
     }
 
     async fn authenticate(&mut self, id: u64, params: AuthenticateParams) {
-        let result = self.identify(&params.token).await.and_then(|identity| {
-            let user = user(&identity);
-            let lost = self.core.authenticated(identity.clone())?;
-            if let Some(gated) = &mut self.gated {
-                gated.push(Job::Identity(identity));
-            }
-            if lost {
-                self.core.publishing(None, Now::read());
-                if let Some(ingest) = self.ingress.stop() {
-                    self.shared.stations.revoke(ingest.feed().source);
+        let result = self
+            .shared
+            .identify(&params.token)
+            .await
+            .and_then(|identity| {
+                let user = user(&identity);
+                let lost = self.core.authenticated(identity.clone())?;
+                if let Some(gated) = &mut self.gated {
+                    gated.push(Job::Identity(identity));
                 }
-            }
-            Ok(AuthenticateResult { user })
-        });
+                if lost {
+                    self.core.publishing(None, Now::read());
+                    if let Some(ingest) = self.ingress.stop() {
+                        self.shared.stations.revoke(ingest.feed().source);
+                    }
+                }
+                Ok(AuthenticateResult { user })
+            });
         self.reply(&Reply::new(id, result.as_ref().map_err(Clone::clone)));
-    }
-
-    /// Asks the gate whose token it is; an expired one is nobody's.
-    async fn identify(&self, token: &str) -> Result<Identity, Error> {
-        let asked = self.shared.gate.authenticate(token);
-        let Ok(answer) = tokio::time::timeout(GATE_WAIT, asked).await else {
-            return Err(Error::new(
-                ErrorCode::Internal,
-                "tokens cannot be checked now",
-            ));
-        };
-        let unauthorized = |reason: String| Error::new(ErrorCode::Unauthorized, reason);
-        let identity = answer.map_err(|denied| unauthorized(denied.reason))?;
-        if Now::read().unix_s() >= identity.expires_at {
-            return Err(unauthorized("the token has expired".into()));
-        }
-        Ok(identity)
     }
 
     fn publish(&mut self, id: u64, params: PublishParams) {

@@ -12,7 +12,8 @@ use rand::Rng;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use wire::code::CloseCode;
+use wire::code::{CloseCode, ErrorCode};
+use wire::frame::Error;
 use wire::message::Bye;
 
 use super::SessionId;
@@ -23,12 +24,15 @@ use super::outbox::Outbox;
 use crate::clock::Now;
 use crate::config::Timing;
 use crate::fanout::Listener;
-use crate::gate::Gate;
+use crate::gate::{Gate, Identity};
 use crate::metrics::{EndLabel, Metrics, TransportLabel};
 use crate::station::Stations;
 
 /// Requests that wait for their turn in one session before its transport stops reading.
 const FRAMES_WAITING: usize = 16;
+
+/// How long the gate may think about a token.
+const GATE_WAIT: Duration = Duration::from_secs(5);
 
 /// Everything sessions share.
 pub(crate) struct Shared {
@@ -76,6 +80,25 @@ pub(crate) struct Port {
     pub(crate) ingress: Arc<Ingress>,
     /// Everything for the client but sound. After its end comes the close.
     pub(crate) outbox: Arc<Outbox>,
+}
+
+impl Shared {
+    /// Asks the gate whose token it is; an expired one is nobody's.
+    pub(crate) async fn identify(&self, token: &str) -> Result<Identity, Error> {
+        let asked = self.gate.authenticate(token);
+        let Ok(answer) = tokio::time::timeout(GATE_WAIT, asked).await else {
+            return Err(Error::new(
+                ErrorCode::Internal,
+                "tokens cannot be checked now",
+            ));
+        };
+        let unauthorized = |reason: String| Error::new(ErrorCode::Unauthorized, reason);
+        let identity = answer.map_err(|denied| unauthorized(denied.reason))?;
+        if Now::read().unix_s() >= identity.expires_at {
+            return Err(unauthorized("the token has expired".into()));
+        }
+        Ok(identity)
+    }
 }
 
 impl Host {

@@ -137,6 +137,19 @@ impl Core {
         Some(self.stations.get(id)?.view(id, now))
     }
 
+    /// A station on air: its name, its source's track, what plays and what was announced.
+    pub(crate) fn on_air(
+        &self,
+        id: &StationId,
+        now: Now,
+    ) -> Option<(&str, TrackId, Vec<Metadata>)> {
+        let entry = self.stations.get(id)?;
+        let on_air = entry.on_air.as_ref()?;
+        let newest = on_air.clock.newest(now.instant);
+        let titles = on_air.timeline.from(newest).cloned().collect();
+        Some((&entry.name, on_air.track, titles))
+    }
+
     /// All stations by id.
     pub(crate) fn stations(&self, now: Now) -> impl Iterator<Item = Station> {
         self.stations

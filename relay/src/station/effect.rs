@@ -2,7 +2,7 @@
 
 use media::transcoder;
 use wire::frame::Push;
-use wire::message::{CountsByStation, PublishEndCode};
+use wire::message::{CountsByStation, Metadata, PublishEndCode};
 use wire::{StationId, TrackId};
 
 use crate::session::SessionId;
@@ -36,6 +36,19 @@ pub(crate) enum Effect {
     Detach(SessionId),
     /// That publish is over although its source did not end it.
     End(SourceId, PublishEndCode),
+    /// Something happened to a station that parts of the relay follow.
+    Happened(StationId, Happening),
+}
+
+/// What happens to a station.
+#[derive(Debug, Clone)]
+pub(crate) enum Happening {
+    /// It is on air.
+    Started,
+    /// It is off air.
+    Stopped,
+    /// Something else plays from this media time on.
+    Title(u64, Metadata),
 }
 
 /// Who is told.

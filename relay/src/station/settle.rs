@@ -65,6 +65,7 @@ impl Inner {
                     feed.end(code);
                 }
             }
+            Effect::Happened(station, what) => self.follow(&station, what),
         }
     }
 

@@ -43,7 +43,9 @@ impl Scene {
 
     /// What is to be done, in short words.
     fn effects(&mut self) -> Vec<String> {
+        // What happened is told in these terms too; one test is about it alone.
         std::iter::from_fn(|| self.core.poll_effect())
+            .filter(|effect| !matches!(effect, Effect::Happened(..)))
             .map(|effect| words(&effect))
             .collect()
     }
@@ -113,6 +115,7 @@ fn words(effect: &Effect) -> String {
         Effect::Attach(who, track) => format!("attach {} to {track}", who.0),
         Effect::Detach(who) => format!("detach {}", who.0),
         Effect::End(_, code) => format!("end {code:?}"),
+        Effect::Happened(_, what) => format!("happened {what:?}"),
     }
 }
 

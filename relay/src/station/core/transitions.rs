@@ -8,7 +8,7 @@ use wire::frame::Push;
 use wire::message::{Empty, Metadata, Started, TrackParams};
 use wire::{StationId, TrackId};
 
-use super::super::effect::{Audience, Effect, Lane};
+use super::super::effect::{Audience, Effect, Happening, Lane};
 use super::super::ladder::Rendition;
 use super::super::media_clock::MediaClock;
 use super::super::timeline::Timeline;
@@ -36,6 +36,7 @@ impl Core {
         for made in on_air.ladder.values() {
             self.effects.push_back(Effect::Close(made.track));
         }
+        self.happened(id, Happening::Stopped);
         self.effects.push_back(Effect::Close(on_air.track));
         self.tell_all(id, "stopped");
         self.announce("stopped", id, now);
@@ -66,6 +67,7 @@ impl Core {
             .iter()
             .map(|(who, what)| (*who, *what))
             .collect();
+        self.happened(id, Happening::Started);
         for (session, rendition) in waiting {
             // With too many renditions already, who waits for one goes on waiting.
             if let Ok(Some(track)) = self.prepare_track(id, rendition) {
@@ -127,11 +129,16 @@ impl Core {
         let Some(on_air) = self.on_air_mut(id) else {
             return;
         };
-        on_air.timeline.insert(from, title, newest);
+        on_air.timeline.insert(from, title.clone(), newest);
         if from > newest {
             self.wake_by(Some(now.instant + Duration::from_millis(20)));
         }
         self.tell(Audience::Listeners(id.clone()), Lane::Metadata, push);
+        self.happened(id, Happening::Title(from, title));
+    }
+
+    pub(super) fn happened(&mut self, id: &StationId, what: Happening) {
+        self.effects.push_back(Effect::Happened(id.clone(), what));
     }
 
     /// Tells the subscribers of `stations` what is new about one, at most once a second.
