@@ -17,7 +17,7 @@ use wire::audio::DATAGRAM_BYTES_MAX;
 use crate::player::{FRAMES_MAX, Player, STATS_LEN, Status, state_code};
 
 /// Rises when an export or a layout changes incompatibly.
-const ABI_VERSION: u32 = 1;
+const ABI_VERSION: u32 = 2;
 
 /// Players at once.
 const PLAYERS_MAX: usize = 64;
@@ -56,7 +56,7 @@ fn address<T>(slice: &[T]) -> usize {
     slice.as_ptr() as usize
 }
 
-/// The version of this interface: 1.
+/// The version of this interface: 2.
 #[unsafe(no_mangle)]
 pub extern "C" fn skywave_abi_version() -> u32 {
     ABI_VERSION
@@ -158,6 +158,46 @@ pub extern "C" fn skywave_set_clock_offset(player: u32, offset_us: f64) {
     });
 }
 
+/// Less delay or fewer faults: 0 interactive, 1 live (as it begins), 2 safe.
+#[unsafe(no_mangle)]
+pub extern "C" fn skywave_set_latency(player: u32, profile: u32) {
+    with(player, (), |player| player.set_latency(profile));
+}
+
+/// How many bytes repair may cost: 0 nothing, 1 economy, 2 auto (as it begins), 3 robust.
+#[unsafe(no_mangle)]
+pub extern "C" fn skywave_set_repair(player: u32, repair: u32) {
+    with(player, (), |player| player.set_repair(repair));
+}
+
+/// The round trip to the relay in microseconds; NaN when not known.
+#[unsafe(no_mangle)]
+pub extern "C" fn skywave_set_round_trip(player: u32, round_trip_us: f64) {
+    let round_trip = round_trip_us.is_finite().then(|| time(round_trip_us));
+    with(player, (), |player| {
+        player.receiver().set_round_trip(round_trip);
+    });
+}
+
+/// Writes the request for what is missing now to the request buffer; answers its length in
+/// bytes, 0 when nothing is to be asked.
+#[unsafe(no_mangle)]
+pub extern "C" fn skywave_poll_request(player: u32, now_us: f64) -> u32 {
+    with(player, 0, |player| player.poll_request(time(now_us)) as u32)
+}
+
+/// Address of the request buffer: a datagram of at most 262 bytes.
+#[unsafe(no_mangle)]
+pub extern "C" fn skywave_request(player: u32) -> usize {
+    with(player, 0, |player| address(player.request()))
+}
+
+/// The level of redundancy that would serve best: 0, 1 or 2.
+#[unsafe(no_mangle)]
+pub extern "C" fn skywave_redundancy_wanted(player: u32) -> u32 {
+    with(player, 0, |player| player.redundancy_wanted().into())
+}
+
 /// Media time (samples at 48 kHz) of the next sample; -1 in silence.
 #[unsafe(no_mangle)]
 pub extern "C" fn skywave_position(player: u32) -> f64 {
@@ -178,7 +218,7 @@ pub extern "C" fn skywave_stats(player: u32) -> usize {
     with(player, 0, |player| address(player.refresh_stats()))
 }
 
-/// Doubles in the block of statistics: 24.
+/// Doubles in the block of statistics: 25.
 #[unsafe(no_mangle)]
 pub extern "C" fn skywave_stats_len() -> usize {
     STATS_LEN
@@ -195,6 +235,11 @@ mod tests {
             assert_eq!(skywave_process(player, 128, 0.0), 0);
             assert_eq!(skywave_datagram(player, 10, 0.0), -1);
             assert_eq!(skywave_position(player), -1.0);
+            assert_eq!(skywave_poll_request(player, 0.0), 0);
+            assert_eq!(skywave_redundancy_wanted(player), 0);
+            skywave_set_repair(player, 7);
+            skywave_set_latency(player, 7);
+            skywave_set_round_trip(player, f64::NAN);
             skywave_destroy(player);
         }
         let player = skywave_create(f64::NAN);

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use media::receiver::{Arrival, Config, Receiver, State, Stats};
+use media::receiver::{Arrival, Config, Profile, Receiver, Repair, State, Stats};
 use wire::audio::{DATAGRAM_BYTES_MAX, Datagram};
+use wire::{TrackId, repair};
 
 /// Sample frames one call of [`Player::process`] can make: more than any quantum.
 pub(crate) const FRAMES_MAX: usize = 4096;
 
 /// Values in the block of statistics; see the README for their order.
-pub const STATS_LEN: usize = 24;
+pub const STATS_LEN: usize = 25;
 
 /// What became of a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,10 @@ pub struct Player {
     right: Box<[f32]>,
     stats: Box<[f64]>,
     ignored: u64,
+    /// Whether anything is to be repaired.
+    repairs: bool,
+    /// Of fixed capacity, so that it never moves.
+    request: Vec<u8>,
 }
 
 impl Player {
@@ -61,6 +66,8 @@ impl Player {
             right: zeros(FRAMES_MAX),
             stats: vec![0.0; STATS_LEN].into_boxed_slice(),
             ignored: 0,
+            repairs: true,
+            request: Vec::with_capacity(repair::BYTES_MAX),
         }
     }
 
@@ -113,6 +120,60 @@ impl Player {
         if self.track != track {
             self.track = track;
             self.receiver.restart();
+        }
+    }
+
+    /// Weighs delay against faults: 0 interactive, 1 live, 2 safe; others change nothing.
+    pub fn set_latency(&mut self, profile: u32) {
+        let profile = match profile {
+            0 => Profile::Interactive,
+            1 => Profile::Live,
+            2 => Profile::Safe,
+            _ => return,
+        };
+        self.receiver.set_profile(profile);
+    }
+
+    /// How many bytes repair may cost: 0 nothing, 1 economy, 2 auto, 3 robust; others change
+    /// nothing.
+    pub fn set_repair(&mut self, budget: u32) {
+        let budget = match budget {
+            0 => None,
+            1 => Some(Repair::Economy),
+            2 => Some(Repair::Auto),
+            3 => Some(Repair::Robust),
+            _ => return,
+        };
+        self.repairs = budget.is_some();
+        self.receiver.set_repair(budget.unwrap_or_default());
+    }
+
+    /// Writes the request for what is missing now; answers its length, 0 for none. Allocates
+    /// nothing.
+    pub fn poll_request(&mut self, now: Duration) -> usize {
+        self.request.clear();
+        let track = TrackId::new(self.track).filter(|_| self.repairs);
+        if let Some(track) = track
+            && let Some(wanted) = self.receiver.poll_request(now)
+        {
+            // What a receiver asks for fits a request; else there is none.
+            let _ = repair::encode(track, wanted.sequences(), &mut self.request);
+        }
+        self.request.len()
+    }
+
+    /// The request written last.
+    #[must_use]
+    pub fn request(&self) -> &[u8] {
+        &self.request
+    }
+
+    /// The level of redundancy that would serve best, 0 to 2.
+    #[must_use]
+    pub fn redundancy_wanted(&self) -> u8 {
+        match self.repairs {
+            true => self.receiver.redundancy_wanted(),
+            false => 0,
         }
     }
 
@@ -177,6 +238,7 @@ fn block(stats: &Stats) -> [f64; STATS_LEN] {
         play[1],
         play[2],
         0.0,
-        0.0,
+        stats.retransmitted as f64,
+        stats.jitter_ms,
     ]
 }

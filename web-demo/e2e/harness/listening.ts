@@ -23,6 +23,8 @@ export interface Stats {
   transport?: 'webtransport' | 'websocket';
   packets: number;
   lost: number;
+  recovered: number;
+  retransmitted: number;
   late: number;
   concealedMs: number;
   underruns: number;

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { tone, wav } from './audio.ts';
 import { freeTcpPort, freeUdpPort, openBlackHole, type BlackHole } from './net.ts';
 import { Child, until } from './process.ts';
+import { openShaper, type LinkOptions, type Shaper } from './shaper.ts';
 
 /** The binary under test: `SKYWAVE_BIN`, or what `cargo build` leaves. */
 export const SKYWAVE = resolve(
@@ -22,6 +23,8 @@ export interface ServerOptions {
    * another loopback address, and the address told to clients swallows what they send.
    */
   udpBlocked?: boolean;
+  /** Puts this network between browsers and the relay's QUIC socket. */
+  network?: LinkOptions;
   /** Further arguments of `skywave serve`. */
   args?: readonly string[];
 }
@@ -32,14 +35,22 @@ export class Server {
   readonly url: string;
   /** The UDP port, shut when `udpBlocked`. */
   readonly hole: BlackHole | undefined;
+  /** The network of `network`. */
+  readonly shaper: Shaper | undefined;
   #args: readonly string[];
   #dir: string;
   #process: Child;
   #publishers: Child[] = [];
 
-  private constructor(url: string, dir: string, args: readonly string[], hole?: BlackHole) {
+  private constructor(
+    url: string,
+    dir: string,
+    args: readonly string[],
+    between: { hole?: BlackHole; shaper?: Shaper },
+  ) {
     this.url = url;
-    this.hole = hole;
+    this.hole = between.hole;
+    this.shaper = between.shaper;
     this.#dir = dir;
     this.#args = args;
     this.#process = this.#spawn();
@@ -50,10 +61,18 @@ export class Server {
     const dir = await mkdtemp(join(tmpdir(), 'skywave-e2e-'));
     const http = `127.0.0.1:${await freeTcpPort()}`;
     const hole = options.udpBlocked === true ? await openBlackHole('127.0.0.1') : undefined;
-    const quic = hole ? `127.0.0.2:${hole.port}` : `127.0.0.1:${await freeUdpPort()}`;
+    const free = hole?.port ?? (await freeUdpPort());
+    // Clients are told the port at the address they know; what is between takes it there.
+    const shaper =
+      options.network &&
+      (await openShaper({ host: '127.0.0.2', port: free }, options.network, free));
+    const quic = hole || shaper ? `127.0.0.2:${free}` : `127.0.0.1:${free}`;
     const data = join(dir, 'data');
     const args = ['serve', '--http', http, '--quic', quic, '--data-dir', data];
-    const server = new Server(`http://${http}`, dir, [...args, ...(options.args ?? [])], hole);
+    const server = new Server(`http://${http}`, dir, [...args, ...(options.args ?? [])], {
+      ...(hole === undefined ? {} : { hole }),
+      ...(shaper === undefined ? {} : { shaper }),
+    });
     try {
       await server.healthy();
     } catch (error) {
@@ -145,6 +164,7 @@ export class Server {
     for (const publisher of this.#publishers) await publisher.stop();
     await this.#process.stop();
     await this.hole?.close();
+    await this.shaper?.close();
     await rm(this.#dir, { recursive: true, force: true });
   }
 }

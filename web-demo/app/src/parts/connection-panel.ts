@@ -16,6 +16,7 @@ const ROWS: readonly [name: string, value: (stats: PlayerStats) => string | unde
   ],
   ['Packets', ({ packets }) => packets.toLocaleString('en')],
   ['Lost, late', (stats) => `${stats.lost}, ${stats.late} (${lossLabel(stats)})`],
+  ['Repaired', (stats) => (stats.recovered + stats.retransmitted).toLocaleString('en')],
   ['Concealed', ({ concealedMs }) => delayLabel(concealedMs)],
   [
     'Bitrate',

@@ -2,7 +2,7 @@
 import { failure, messageOf, type SkywaveError } from './errors.ts';
 import { fetchWasm, workletUrl, type Assets } from './assets.ts';
 import { PROCESSOR, type FromWorklet, type ProcessorOptions } from './messages.ts';
-import type { ToWorklet, WorkletStatus } from './messages.ts';
+import type { Preferences, ToWorklet, WorkletStatus } from './messages.ts';
 
 /** What was played last. */
 export interface Capture {
@@ -49,6 +49,7 @@ export class AudioOutput {
   #level = 1;
   #open = false;
   #latency = 0;
+  #preferences: Preferences;
   #suspending: ReturnType<typeof setTimeout> | undefined;
 
   /**
@@ -57,7 +58,7 @@ export class AudioOutput {
    * @throws SkywaveError `unsupported_browser` without AudioWorklet: an old browser, or a
    * page that is neither https nor localhost.
    */
-  constructor(assets: Assets, events: OutputEvents) {
+  constructor(assets: Assets, preferences: Preferences, events: OutputEvents) {
     // The class alone is there on plain http, too; what it needs is not.
     if (!isSecureContext || !('AudioWorkletNode' in globalThis)) {
       throw failure(
@@ -69,6 +70,7 @@ export class AudioOutput {
     }
     this.#assets = assets;
     this.#events = events;
+    this.#preferences = preferences;
     this.context = new AudioContext({ sampleRate: 48_000, latencyHint: 'interactive' });
     this.node = new GainNode(this.context, { gain: 0 });
     this.node.connect(this.context.destination);
@@ -120,6 +122,12 @@ export class AudioOutput {
   setLevel(level: number): void {
     this.#level = level;
     this.#ramp();
+  }
+
+  /** Weighs delay, faults and bytes like this from now on. */
+  prefer(preferences: Preferences): void {
+    this.#preferences = preferences;
+    this.#post({ type: 'prefer', preferences });
   }
 
   /** A port into the receiver, in place of any before. */
@@ -185,7 +193,7 @@ export class AudioOutput {
       fetchWasm(this.#assets),
       this.context.audioWorklet.addModule(workletUrl(this.#assets)),
     ]);
-    const options: ProcessorOptions = { wasm };
+    const options: ProcessorOptions = { wasm, preferences: this.#preferences };
     const worklet = new AudioWorkletNode(this.context, PROCESSOR, {
       numberOfInputs: 0,
       outputChannelCount: [2],

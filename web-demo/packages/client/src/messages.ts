@@ -127,10 +127,46 @@ export type ToWorkletAudio =
   /** A stream begins: datagrams of this track follow; null when nothing is to be heard. */
   | { readonly type: 'track'; readonly track: Track | null }
   /** Server clock minus `Date.now()`, in milliseconds. */
-  | { readonly type: 'clock'; readonly offsetMs: number };
+  | { readonly type: 'clock'; readonly offsetMs: number; readonly roundTripMs: number };
+
+/** What the receiver is to weigh against each other. */
+export interface Preferences {
+  /** The smallest delay that holds, balanced, or smooth above all. */
+  readonly latency: Latency;
+  /** How many bytes repair may cost. */
+  readonly repair: RepairBudget;
+}
+
+/** Less delay or fewer faults. */
+export type Latency = 'interactive' | 'live' | 'safe';
+
+/**
+ * How many bytes repair of lost packets may cost: none, 1.15, 1.6 or 3 times the stream's own.
+ */
+export type RepairBudget = 'off' | 'economy' | 'auto' | 'robust';
+
+/** What {@link ReceptionMessage} tells, as the protocol has it. */
+export type Reception = Record<
+  'interval_ms' | 'received' | 'lost' | 'concealed_ms' | 'played_ms' | 'jitter_ms' | 'buffer_ms',
+  number
+> & { readonly delay_ms?: Record<'p50' | 'p95' | 'p99', number> };
+
+/** How sound arrived of late. */
+export interface ReceptionMessage {
+  readonly type: 'reception';
+  readonly reception: Reception;
+}
+
+/** From the worklet straight to the worker: requests for packets, and what else it wants. */
+export type FromWorkletAudio =
+  | ArrayBuffer
+  /** How much is to travel along against loss, 0 to 2. */
+  | { readonly type: 'redundancy'; readonly level: number }
+  | ReceptionMessage;
 
 /** From the page to the worklet. */
 export type ToWorklet =
+  | { readonly type: 'prefer'; readonly preferences: Preferences }
   /** Where audio comes from, from now on; the port is transferred. */
   | { readonly type: 'audio'; readonly port: MessagePort }
   /** Asks for the latest `frames` samples that were played. */
@@ -153,6 +189,8 @@ export interface ReceiverStats {
   readonly duplicates: number;
   /** Packets that only a redundant copy brought in time. */
   readonly recovered: number;
+  /** Packets that only the answer to a request brought in time. */
+  readonly retransmitted: number;
   /** Datagrams and packets refused as malformed or absurd. */
   readonly rejected: number;
   /** Sound made up for missing packets, in ms. */
@@ -198,6 +236,8 @@ export type FromWorklet =
 export interface ProcessorOptions {
   /** The receiver's WebAssembly, as bytes: not every browser lets a module cross threads. */
   readonly wasm: ArrayBuffer;
+  /** What to weigh against each other. */
+  readonly preferences: Preferences;
 }
 
 /** The processor's registered name. */

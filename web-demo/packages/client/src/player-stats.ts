@@ -25,6 +25,7 @@ const NOTHING: ReceiverStats = {
   late: 0,
   duplicates: 0,
   recovered: 0,
+  retransmitted: 0,
   rejected: 0,
   concealedMs: 0,
   skippedMs: 0,

@@ -8,7 +8,14 @@ import { NowPlayingClock } from './now-playing-clock.ts';
 import { parseListeners, parseMetadata, SAMPLE_RATE } from './wire.ts';
 import { playerState, type PlayerState } from './player-state.ts';
 import { watchWakeUps } from './surroundings.ts';
-import type { Listening, SessionStatus, WorkletStatus } from './messages.ts';
+import type {
+  Latency,
+  Listening,
+  Preferences,
+  RepairBudget,
+  SessionStatus,
+  WorkletStatus,
+} from './messages.ts';
 import type { Metadata, Push, Station } from './wire.ts';
 import { playerStats, type PlayerStats } from './player-stats.ts';
 
@@ -18,6 +25,10 @@ export interface PlayerOptions extends ConnectOptions {
   readonly station: string;
   /** `source` (the default) as the station sends it, or `high`, `medium`, `low`. */
   readonly rendition?: string;
+  /** Less delay or fewer faults: `interactive`, `live` (the default) or `safe`. */
+  readonly latency?: Latency;
+  /** How many bytes repair of lost packets may cost; `auto` by default. */
+  readonly repair?: RepairBudget;
   /** A session to share; it stays open when the player is closed. By default one of its own. */
   readonly session?: Session;
   /** Loudness from 0 to 1; 1 by default. */
@@ -57,6 +68,7 @@ export class Player extends Emitter<PlayerEvents> {
   #output: AudioOutput | undefined;
   #stationId: string;
   #rendition: string | undefined;
+  #preferences: Preferences;
   #volume: number;
   #muted: boolean;
   #wanted = false;
@@ -72,6 +84,7 @@ export class Player extends Emitter<PlayerEvents> {
     this.#options = options;
     this.#stationId = options.station;
     this.#rendition = options.rendition;
+    this.#preferences = { latency: options.latency ?? 'live', repair: options.repair ?? 'auto' };
     this.#volume = clampLevel(options.volume ?? 1);
     this.#muted = options.muted ?? false;
     this.#ownsSession = options.session === undefined;
@@ -149,6 +162,24 @@ export class Player extends Emitter<PlayerEvents> {
     if (rendition === this.rendition) return;
     this.#rendition = rendition;
     this.#listen();
+  }
+
+  /** Less delay or fewer faults; a change is followed without a gap. */
+  get latency(): Latency {
+    return this.#preferences.latency;
+  }
+
+  set latency(latency: Latency) {
+    this.#prefer({ ...this.#preferences, latency });
+  }
+
+  /** How many bytes repair of lost packets may cost. */
+  get repair(): RepairBudget {
+    return this.#preferences.repair;
+  }
+
+  set repair(repair: RepairBudget) {
+    this.#prefer({ ...this.#preferences, repair });
   }
 
   /** What is heard now. */
@@ -271,7 +302,7 @@ export class Player extends Emitter<PlayerEvents> {
   }
 
   #makeOutput(): AudioOutput {
-    return new AudioOutput(this.#options.assets ?? {}, {
+    return new AudioOutput(this.#options.assets ?? {}, this.#preferences, {
       onStatus: (status) => {
         if (!this.#wanted) return;
         this.#status = status;
@@ -289,6 +320,11 @@ export class Player extends Emitter<PlayerEvents> {
         this.#update();
       },
     });
+  }
+
+  #prefer(preferences: Preferences): void {
+    this.#preferences = preferences;
+    this.#output?.prefer(preferences);
   }
 
   #listen(): void {

@@ -1,6 +1,6 @@
 /** The real WebAssembly, driven as the worklet drives it: by 128 frames and the audio clock. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { encodeDatagram } from '../src/wire.ts';
+import { decodeRepair, encodeDatagram } from '../src/wire.ts';
 import { readWasm } from '../scripts/wasm.mjs';
 import { Receiver } from '../src/worklet/receiver.ts';
 
@@ -45,6 +45,23 @@ function play(
 }
 
 describe('the receiver', () => {
+  test('asks for what is missing while it can still be played, unless told not to', () => {
+    const ask = (repair: 'off' | 'auto') => {
+      const receiver = new Receiver(wasm, 48_000);
+      receiver.begin(7);
+      receiver.prefer({ latency: 'safe', repair });
+      receiver.setServer(10, 0);
+      play(receiver, 0, (sequence) => sequence % 10 === 5);
+      expect(receiver.redundancyWanted).toBeGreaterThanOrEqual(0);
+      receiver.datagram(packet(51), 1_000);
+      // A loss that just showed, with all of the buffer before its turn.
+      const request = receiver.pollRequest(1_015);
+      return request && decodeRepair(request);
+    };
+    expect(ask('off')).toBeUndefined();
+    expect(ask('auto')).toEqual({ track: 7, sequences: [50n] });
+  });
+
   test('plays what comes and tells where it is', () => {
     const receiver = new Receiver(wasm, 48_000);
     receiver.begin(7);

@@ -4,6 +4,7 @@ import { Player } from '../player.ts';
 import { View } from './view.ts';
 import type { Assets } from '../assets.ts';
 import type { Capture } from '../audio-output.ts';
+import type { Latency, RepairBudget } from '../messages.ts';
 import type { PlayerState } from '../player-state.ts';
 import type { PlayerStats } from '../player-stats.ts';
 import type { Session } from '../session.ts';
@@ -20,7 +21,8 @@ export type SkywavePlayerEvent = 'statechange' | 'nowplaying' | 'stationchange' 
  * `<skywave-player station="demo" server="https://radio.example"></skywave-player>`
  *
  * Attributes, all observed: `station` (required), `server` (where the script came from by
- * default), `rendition` (`source`), `transport` (`auto`), `autoplay` (plays as soon as the
+ * default), `rendition` (`source`), `transport` (`auto`), `latency` (`interactive`, `live` or
+ * `safe`), `repair` (`off`, `economy`, `auto` or `robust`), `autoplay` (plays as soon as the
  * browser allows it), `muted`, `volume` (0 to 1).
  *
  * Fires `statechange`, `nowplaying`, `stationchange`, `volumechange`. Parts to style:
@@ -34,6 +36,8 @@ export class SkywavePlayerElement extends HTMLElement {
     'server',
     'rendition',
     'transport',
+    'latency',
+    'repair',
     'autoplay',
     'muted',
     'volume',
@@ -133,6 +137,26 @@ export class SkywavePlayerElement extends HTMLElement {
     this.setAttribute('transport', transport);
   }
 
+  /** `interactive`, `live` or `safe`, as the attribute. */
+  get latency(): Latency {
+    const latency = this.getAttribute('latency');
+    return latency === 'interactive' || latency === 'safe' ? latency : 'live';
+  }
+
+  set latency(latency: Latency) {
+    this.setAttribute('latency', latency);
+  }
+
+  /** `off`, `economy`, `auto` or `robust`, as the attribute. */
+  get repair(): RepairBudget {
+    const repair = this.getAttribute('repair');
+    return repair === 'off' || repair === 'economy' || repair === 'robust' ? repair : 'auto';
+  }
+
+  set repair(repair: RepairBudget) {
+    this.setAttribute('repair', repair);
+  }
+
   /** What the player is doing. */
   get state(): PlayerState {
     return this.#player?.state ?? 'idle';
@@ -212,6 +236,8 @@ export class SkywavePlayerElement extends HTMLElement {
     } else {
       this.#player.stationId = station;
       this.#player.rendition = this.rendition;
+      this.#player.latency = this.latency;
+      this.#player.repair = this.repair;
     }
   }
 
@@ -221,6 +247,8 @@ export class SkywavePlayerElement extends HTMLElement {
       server: this.server,
       rendition: this.rendition,
       transport: this.transport,
+      latency: this.latency,
+      repair: this.repair,
       volume: this.#volume,
       muted: this.hasAttribute('muted'),
       ...(this.#session === undefined ? {} : { session: this.#session }),

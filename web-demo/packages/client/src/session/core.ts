@@ -16,7 +16,13 @@ import { TokenKeeper } from './tokens.ts';
 import type { AudioSink } from './listening.ts';
 import type { ClockEstimate } from '../clock.ts';
 import type { ErrorObject, Push } from '../wire/control.ts';
-import type { FromWorker, OpenMessage, SessionStatus, ToWorker } from '../messages.ts';
+import type {
+  FromWorker,
+  FromWorkletAudio,
+  OpenMessage,
+  SessionStatus,
+  ToWorker,
+} from '../messages.ts';
 import type { Transport, TransportChoice, TransportKind } from '../transport/transport.ts';
 
 /** What the session needs from where it runs. */
@@ -30,7 +36,7 @@ export interface Surroundings {
   /** Tells the page. */
   post(message: FromWorker): void;
   /** Takes the audio. */
-  readonly sink: AudioSink & { clock(offsetMs: number): void };
+  readonly sink: AudioSink & { clock(clock: ClockEstimate): void };
 }
 
 /** Whom to dial and how. */
@@ -127,6 +133,26 @@ export class SessionCore {
     }
   }
 
+  /** Takes what the worklet wants of the relay. */
+  handleWorklet(message: FromWorkletAudio): void {
+    const live = this.#live;
+    if (!live) return;
+    if (message instanceof ArrayBuffer) {
+      // An ordered stream loses nothing.
+      if (live.transport === 'webtransport') live.sendDatagram(new Uint8Array(message));
+    } else if (message.type === 'redundancy') {
+      this.#listener.setRedundancy(message.level);
+    } else {
+      const roundTripMs = this.#clock?.roundTripMs;
+      const report = {
+        ...message.reception,
+        ...(roundTripMs === undefined ? {} : { round_trip_ms: roundTripMs }),
+      };
+      // The next one makes up for it.
+      live.request('reception_report', report, SUBSCRIBE_MS_MAX).catch(() => undefined);
+    }
+  }
+
   // One connection
 
   async #runOnce(): Promise<SessionEnd> {
@@ -196,7 +222,7 @@ export class SessionCore {
 
   #handleClock(live: LiveSession, clock: ClockEstimate): void {
     this.#clock = clock;
-    this.#around.sink.clock(clock.offsetMs);
+    this.#around.sink.clock(clock);
     if (this.#welcome) {
       this.#status({ phase: 'connected', ...connected(live, this.#welcome, clock) });
     }

@@ -29,6 +29,7 @@ export class Listener {
   #refusals = 0;
   // Replies to requests that were overtaken by a newer one are recognised by this.
   #round = 0;
+  #redundancy = 0;
 
   /** @param tell gets every change of what is listened to. */
   constructor(timers: Timers, sink: AudioSink, tell: (listening: Listening | null) => void) {
@@ -61,6 +62,14 @@ export class Listener {
     // `not_listening` and a dead connection come to the same.
     this.#live?.request('unlisten', {}, LISTEN_MS_MAX).catch(() => undefined);
     this.#tell(null);
+  }
+
+  /** How much is to travel along against loss, 0 to 2; on WebSocket nothing is lost. */
+  setRedundancy(level: number): void {
+    this.#redundancy = level;
+    if (this.#live?.transport !== 'webtransport') return;
+    // `not_listening` and a dead connection come to the same: `listen` tells it again.
+    this.#live.request('set_redundancy', { level }, LISTEN_MS_MAX).catch(() => undefined);
   }
 
   /** There is a connection again. */
@@ -113,7 +122,9 @@ export class Listener {
     const former = this.#state?.isFor(wanted.station) ? this.#state.track : undefined;
     const state = new ListeningState(wanted.station, this.#sink, former);
     this.#state = state;
-    this.#live.request('listen', described(wanted), LISTEN_MS_MAX).then(
+    const redundancy = this.#live.transport === 'webtransport' ? this.#redundancy : 0;
+    const params = { ...described(wanted), ...(redundancy === 0 ? {} : { redundancy }) };
+    this.#live.request('listen', params, LISTEN_MS_MAX).then(
       (result) => {
         if (round !== this.#round) return;
         this.#refusals = 0;

@@ -1,5 +1,6 @@
 /** The worker: the session and its connection, out of reach of a busy page. */
 import { ALIVE_MS, type FromWorker, type ToWorker, type ToWorkletAudio } from '../messages.ts';
+import type { FromWorkletAudio } from '../messages.ts';
 import { dial } from '../transport/dial.ts';
 import { SessionCore, type Surroundings } from './core.ts';
 import { systemTimers } from '../system-timers.ts';
@@ -16,13 +17,16 @@ const scope = globalThis as unknown as {
 class PortSink {
   #port: MessagePort | undefined;
   #track: Track | null = null;
-  #offsetMs: number | undefined;
+  #clock: { offsetMs: number; roundTripMs: number } | undefined;
 
   connect(port: MessagePort): void {
     this.#port?.close();
     this.#port = port;
+    port.onmessage = ({ data }: MessageEvent<FromWorkletAudio>) => {
+      core?.handleWorklet(data);
+    };
     this.track(this.#track);
-    if (this.#offsetMs !== undefined) this.clock(this.#offsetMs);
+    if (this.#clock !== undefined) this.clock(this.#clock);
   }
 
   datagram(bytes: Uint8Array<ArrayBuffer>): void {
@@ -37,9 +41,10 @@ class PortSink {
     this.#post({ type: 'track', track });
   }
 
-  clock(offsetMs: number): void {
-    this.#offsetMs = offsetMs;
-    this.#post({ type: 'clock', offsetMs });
+  clock(clock: { offsetMs: number; roundTripMs: number }): void {
+    this.#clock = clock;
+    const { offsetMs, roundTripMs } = clock;
+    this.#post({ type: 'clock', offsetMs, roundTripMs });
   }
 
   #post(message: ToWorkletAudio, transfer: Transferable[] = []): void {

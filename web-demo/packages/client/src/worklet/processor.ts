@@ -7,7 +7,14 @@ import { PROCESSOR, type FromWorklet, type ProcessorOptions } from '../messages.
 import { Receiver } from './receiver.ts';
 import { SourceClock } from './source-clock.ts';
 import { WallClock } from './wall-clock.ts';
-import type { ReceiverState, ToWorklet, ToWorkletAudio, WorkletStatus } from '../messages.ts';
+import type {
+  FromWorkletAudio,
+  ReceiverState,
+  ReceiverStats,
+  ToWorklet,
+  ToWorkletAudio,
+  WorkletStatus,
+} from '../messages.ts';
 
 // The scope of a worklet is not among the types of a page.
 declare const currentTime: number;
@@ -19,6 +26,7 @@ declare class AudioWorkletProcessor {
 
 const CAPTURE_SECONDS = 10;
 const STATUS_SECONDS = 0.25;
+const RECEPTION_SECONDS = 5;
 
 class ReceiverProcessor extends AudioWorkletProcessor {
   readonly #receiver: Receiver;
@@ -30,6 +38,9 @@ class ReceiverProcessor extends AudioWorkletProcessor {
   #toldAt = 0;
   #toldState: ReceiverState = 'buffering';
   #open = true;
+  #redundancy = 0;
+  #playedSeconds = 0;
+  #reported: { at: number; stats: ReceiverStats } | undefined;
 
   constructor({ processorOptions }: { processorOptions: ProcessorOptions }) {
     super();
@@ -37,6 +48,7 @@ class ReceiverProcessor extends AudioWorkletProcessor {
       this.#handle(data);
     };
     this.#receiver = new Receiver(processorOptions.wasm, sampleRate);
+    this.#receiver.prefer(processorOptions.preferences);
   }
 
   // Called for every 128 frames; must not allocate.
@@ -47,11 +59,42 @@ class ReceiverProcessor extends AudioWorkletProcessor {
     this.#wallClock.observe(currentTime * 1000, Date.now());
     this.#receiver.pull(currentTime * 1000, left, right);
     this.#capture.write(left, right);
+    this.#repair();
     const { state } = this.#receiver;
+    if (state === 'playing') this.#playedSeconds += left.length / sampleRate;
     if (state !== this.#toldState || currentTime - this.#toldAt >= STATUS_SECONDS) {
       this.#tellStatus(left.length);
     }
     return true;
+  }
+
+  // After every packet and every pull.
+  #repair(): void {
+    const request = this.#receiver.pollRequest(currentTime * 1000);
+    if (request) this.#tellWorker(request.buffer, [request.buffer]);
+    const level = this.#receiver.redundancyWanted;
+    if (level !== this.#redundancy) {
+      this.#redundancy = level;
+      this.#tellWorker({ type: 'redundancy', level });
+    }
+  }
+
+  #tellReception(): void {
+    const stats = this.#receiver.stats();
+    const before = this.#reported ?? { at: currentTime, stats };
+    const interval = currentTime - before.at;
+    if (this.#reported && interval < RECEPTION_SECONDS) return;
+    if (interval > 0 && this.#playedSeconds > 0) {
+      const [intervalMs, playedMs] = [interval * 1000, this.#playedSeconds * 1000];
+      const reception = this.#receiver.reception(before.stats, intervalMs, playedMs);
+      this.#tellWorker({ type: 'reception', reception });
+    }
+    this.#reported = { at: currentTime, stats };
+    this.#playedSeconds = 0;
+  }
+
+  #tellWorker(message: FromWorkletAudio, transfer: Transferable[] = []): void {
+    this.#audio?.postMessage(message, transfer);
   }
 
   #tellStatus(framesLeft: number): void {
@@ -71,6 +114,7 @@ class ReceiverProcessor extends AudioWorkletProcessor {
       ...(delayMs === undefined ? {} : { delayMs }),
     };
     this.#post(status);
+    this.#tellReception();
   }
 
   #delayMs(position: number | undefined, contextTime: number): number | undefined {
@@ -87,6 +131,11 @@ class ReceiverProcessor extends AudioWorkletProcessor {
         this.#audio.onmessage = ({ data }: MessageEvent<ToWorkletAudio>) => {
           this.#handleAudio(data);
         };
+        // Another worker knows nothing of what was wanted of the last one.
+        this.#redundancy = 0;
+        break;
+      case 'prefer':
+        this.#receiver.prefer(message.preferences);
         break;
       case 'capture': {
         const { left, right } = this.#capture.latest(message.frames);
@@ -108,8 +157,12 @@ class ReceiverProcessor extends AudioWorkletProcessor {
       const bytes = new Uint8Array(message);
       this.#receiver.datagram(bytes, currentTime * 1000);
       this.#sourceClock.observe(bytes);
-    } else if (message.type === 'clock') this.#serverOffsetMs = message.offsetMs;
-    else {
+      this.#repair();
+    } else if (message.type === 'clock') {
+      this.#serverOffsetMs = message.offsetMs;
+      const offsetMs = this.#wallClock.offsetMs + message.offsetMs;
+      this.#receiver.setServer(message.roundTripMs, offsetMs);
+    } else {
       this.#receiver.begin(message.track?.id ?? 0);
       this.#sourceClock.reset();
     }

@@ -2,7 +2,14 @@
  * The receiver's WebAssembly behind a small class. Knows no browser: its tests run the real
  * module under Node. `worklet/README.md` beside the Rust code describes the exports.
  */
-import type { ReceiverState, ReceiverStats } from '../messages.ts';
+import type {
+  Latency,
+  Preferences,
+  Reception,
+  ReceiverState,
+  ReceiverStats,
+  RepairBudget,
+} from '../messages.ts';
 
 interface Exports {
   readonly memory: WebAssembly.Memory;
@@ -18,11 +25,20 @@ interface Exports {
   readonly skywave_set_track: (player: number, track: number) => void;
   readonly skywave_position: (player: number) => number;
   readonly skywave_state: (player: number) => number;
+  readonly skywave_set_latency: (player: number, profile: number) => void;
+  readonly skywave_set_repair: (player: number, repair: number) => void;
+  readonly skywave_set_round_trip: (player: number, roundTripUs: number) => void;
+  readonly skywave_poll_request: (player: number, nowUs: number) => number;
+  readonly skywave_request: (player: number) => number;
+  readonly skywave_redundancy_wanted: (player: number) => number;
+  readonly skywave_set_clock_offset: (player: number, offsetUs: number) => void;
   readonly skywave_stats: (player: number) => number;
   readonly skywave_stats_len: () => number;
 }
 
-const ABI_VERSION = 1;
+const ABI_VERSION = 2;
+const LATENCIES: readonly Latency[] = ['interactive', 'live', 'safe'];
+const BUDGETS: readonly RepairBudget[] = ['off', 'economy', 'auto', 'robust'];
 const STATES: readonly ReceiverState[] = ['buffering', 'playing', 'interrupted'];
 
 /** One receiver: datagrams in, sound out. */
@@ -91,18 +107,68 @@ export class Receiver {
     this.#wasm.skywave_restart(this.#player);
   }
 
-  /** Counts and measurements. */
-  stats(): ReceiverStats {
+  /** Weighs delay, faults and bytes like this from now on. */
+  prefer({ latency, repair }: Preferences): void {
+    this.#wasm.skywave_set_latency(this.#player, LATENCIES.indexOf(latency));
+    this.#wasm.skywave_set_repair(this.#player, BUDGETS.indexOf(repair));
+  }
+
+  /** Tells how far the relay is, and its clock: server time less `nowMs` of the others. */
+  setServer(roundTripMs: number, offsetMs: number): void {
+    this.#wasm.skywave_set_round_trip(this.#player, roundTripMs * 1000);
+    this.#wasm.skywave_set_clock_offset(this.#player, offsetMs * 1000);
+  }
+
+  /** The datagram that asks for what is missing now; allocates only when there is one. */
+  pollRequest(nowMs: number): Uint8Array<ArrayBuffer> | undefined {
+    const length = this.#wasm.skywave_poll_request(this.#player, nowMs * 1000);
+    if (length === 0) return undefined;
+    const address = this.#wasm.skywave_request(this.#player) >>> 0;
+    return new Uint8Array(this.#wasm.memory.buffer, address, length).slice();
+  }
+
+  /** How much is to travel along against loss, 0 to 2. */
+  get redundancyWanted(): number {
+    return this.#wasm.skywave_redundancy_wanted(this.#player);
+  }
+
+  /** How sound arrived since `before`, of which `playedMs` were played. */
+  reception(before: ReceiverStats, intervalMs: number, playedMs: number): Reception {
+    const stats = this.stats();
+    const at = this.#values();
+    const since = (now: number, then: number): number => Math.max(0, now - then);
+    const played = Math.round(playedMs);
+    const concealed = Math.round(since(stats.concealedMs, before.concealedMs));
+    const [p50, p95, p99] = [at(19), at(20), at(21)];
+    return {
+      interval_ms: Math.max(1, Math.round(intervalMs)),
+      received: since(stats.packets + stats.recovered, before.packets + before.recovered),
+      lost: since(stats.lost, before.lost),
+      concealed_ms: Math.min(concealed, played),
+      played_ms: played,
+      jitter_ms: at(24),
+      buffer_ms: stats.bufferMs,
+      ...(p50 < 0 ? {} : { delay_ms: { p50, p95, p99 } }),
+    };
+  }
+
+  #values(): (index: number) => number {
     const address = this.#wasm.skywave_stats(this.#player) >>> 0;
     const length = this.#wasm.skywave_stats_len();
     const values = new Float64Array(this.#wasm.memory.buffer, address, length);
-    const at = (index: number): number => values[index] ?? 0;
+    return (index) => values[index] ?? 0;
+  }
+
+  /** Counts and measurements. */
+  stats(): ReceiverStats {
+    const at = this.#values();
     return {
       packets: at(2),
       lost: at(3),
       late: at(4),
       duplicates: at(5),
       recovered: at(6),
+      retransmitted: at(23),
       rejected: at(7),
       concealedMs: at(8),
       skippedMs: at(9),
