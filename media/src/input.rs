@@ -11,8 +11,8 @@
 mod downmix;
 mod opus;
 mod resample;
-mod source;
-mod stock;
+pub(crate) mod source;
+pub(crate) mod stock;
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -140,12 +140,18 @@ impl Input {
         Self::begin(Source::pipe(reader)?, extension)
     }
 
-    fn begin(source: Source, extension: Option<&str>) -> Result<Self, Error> {
-        let mut decoder = if source.is_opus() {
-            Decoder::Opus(Box::new(OpusFile::new(source)))
-        } else {
-            Decoder::Stock(Box::new(Stock::open(source, extension)?))
-        };
+    pub(crate) fn begin(source: Source, extension: Option<&str>) -> Result<Self, Error> {
+        if source.is_opus() {
+            return Self::with(Decoder::Opus(Box::new(OpusFile::new(source))));
+        }
+        Self::from_stock(Stock::open(source, extension)?)
+    }
+
+    pub(crate) fn from_stock(stock: Stock) -> Result<Self, Error> {
+        Self::with(Decoder::Stock(Box::new(stock)))
+    }
+
+    fn with(mut decoder: Decoder) -> Result<Self, Error> {
         // The channels are known with the first block; tags before it are kept.
         let mut tags = None;
         let mut corrupt = 0;

@@ -26,6 +26,8 @@ pub mod decoder;
 #[cfg(feature = "native")]
 pub mod encoder;
 #[cfg(feature = "native")]
+pub mod ingest;
+#[cfg(feature = "native")]
 pub mod input;
 pub mod measure;
 pub mod ogg;

@@ -147,6 +147,50 @@ fn take(rest: &mut &[u8]) -> Result<u8, Error> {
     Ok(first)
 }
 
+/// Cuts a packet into packets of one frame each, which decode to the same sound.
+pub fn split(packet: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+    let toc = Toc::parse(packet)?;
+    let (first, mut rest) = packet.split_first().ok_or(Error::Empty)?;
+    let count = usize::from(toc.frames);
+    let mut lengths = Vec::with_capacity(count);
+    match first & 3 {
+        0 => lengths.push(rest.len()),
+        1 => lengths.extend([rest.len() / 2; 2]),
+        2 => {
+            lengths.push(frame_length(&mut rest)?);
+            lengths.push(rest.len().saturating_sub(lengths[0]));
+        }
+        _ => {
+            let head = take(&mut rest)?;
+            let padding = if head & 0x40 == 0 {
+                0
+            } else {
+                padding(&mut rest)?
+            };
+            if head & 0x80 != 0 {
+                for _ in 1..count {
+                    lengths.push(frame_length(&mut rest)?);
+                }
+            }
+            let sound = rest.len().checked_sub(padding).ok_or(Error::Lengths)?;
+            rest = &rest[..sound];
+            if head & 0x80 == 0 {
+                lengths.extend(vec![sound / count; count]);
+            } else {
+                let others: usize = lengths.iter().sum();
+                lengths.push(sound.checked_sub(others).ok_or(Error::Lengths)?);
+            }
+        }
+    }
+    let mut frames = Vec::with_capacity(count);
+    for length in lengths {
+        let (frame, after) = rest.split_at_checked(length).ok_or(Error::Lengths)?;
+        rest = after;
+        frames.push([&[first & !3], frame].concat());
+    }
+    Ok(frames)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +220,30 @@ mod tests {
             if let Ok(toc) = Toc::parse(&bytes) {
                 prop_assert!((120..=SAMPLES_MAX).contains(&toc.samples()));
             }
+        }
+
+        #[test]
+        fn split_frames_are_packets_of_the_same_length(bytes: Vec<u8>) {
+            let whole = Toc::parse(&bytes);
+            prop_assert_eq!(split(&bytes).is_ok(), whole.is_ok());
+            if let Ok(whole) = whole {
+                let frames = split(&bytes).unwrap();
+                prop_assert_eq!(frames.len(), usize::from(whole.frames));
+                for frame in frames {
+                    prop_assert_eq!(Toc::parse(&frame).unwrap().samples(), whole.frame_samples);
+                }
+            }
+        }
+
+        #[cfg(feature = "native")]
+        #[test]
+        fn split_frames_are_those_libopus_finds(bytes in proptest::collection::vec(any::<u8>(), 1..600)) {
+            let Ok(theirs) = opus::packet::parse(&bytes) else {
+                return Ok(());
+            };
+            let ours = split(&bytes).unwrap();
+            let ours: Vec<_> = ours.iter().map(|packet| &packet[1..]).collect();
+            prop_assert_eq!(ours, theirs.frames);
         }
 
         #[cfg(feature = "native")]

@@ -13,7 +13,7 @@ const PROBE_BYTES: usize = 64;
 /// A pipe, after the bytes that were looked at.
 type Pipe = io::Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>;
 
-pub(super) struct Source {
+pub(crate) struct Source {
     bytes: Bytes,
     start: Vec<u8>,
 }
@@ -25,7 +25,7 @@ enum Bytes {
 }
 
 impl Source {
-    pub(super) fn file(mut file: File) -> io::Result<Self> {
+    pub(crate) fn file(mut file: File) -> io::Result<Self> {
         let mut start = Vec::with_capacity(PROBE_BYTES);
         Read::by_ref(&mut file)
             .take(PROBE_BYTES as u64)
@@ -39,7 +39,7 @@ impl Source {
         Ok(Self::after(start, Box::new(file)))
     }
 
-    pub(super) fn pipe(mut reader: Box<dyn Read + Send>) -> io::Result<Self> {
+    pub(crate) fn pipe(mut reader: Box<dyn Read + Send>) -> io::Result<Self> {
         let mut start = Vec::with_capacity(PROBE_BYTES);
         Read::by_ref(&mut reader)
             .take(PROBE_BYTES as u64)
@@ -56,11 +56,21 @@ impl Source {
     }
 
     /// Whether it begins with an Ogg page that holds an Opus header.
-    pub(super) fn is_opus(&self) -> bool {
+    pub(crate) fn is_opus(&self) -> bool {
         self.start.starts_with(b"OggS") && self.start.windows(8).any(|eight| eight == b"OpusHead")
     }
 
-    pub(super) fn is_mp4(&self) -> bool {
+    /// The first bytes.
+    pub(crate) fn start(&self) -> &[u8] {
+        &self.start
+    }
+
+    /// Whether it begins as Matroska or WebM do.
+    pub(crate) fn is_matroska(&self) -> bool {
+        self.start.starts_with(b"\x1a\x45\xdf\xa3")
+    }
+
+    pub(crate) fn is_mp4(&self) -> bool {
         self.start.get(4..8) == Some(b"ftyp")
     }
 }

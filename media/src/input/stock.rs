@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::ErrorKind;
 
 use symphonia::core::codecs::CodecParameters;
+use symphonia::core::codecs::audio::well_known::CODEC_ID_AAC;
 use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as Symphonia;
 use symphonia::core::formats::probe::Hint;
@@ -19,10 +20,13 @@ use super::{Error, Step, Tags};
 /// Damaged packets in a row after which the rest is given up.
 const DAMAGED_MAX: u32 = 1000;
 
+/// The highest rate of an HE-AAC stream's core.
+const HE_AAC_CORE_RATE_MAX: u32 = 24_000;
+
 /// Longest silence put in the place of a damaged packet: a second.
 const SILENCE_S: u64 = 1;
 
-pub(super) struct Stock {
+pub(crate) struct Stock {
     format: Box<dyn FormatReader>,
     decoder: Box<dyn AudioDecoder>,
     track: u32,
@@ -34,31 +38,21 @@ pub(super) struct Stock {
 }
 
 impl Stock {
-    pub(super) fn open(source: Source, extension: Option<&str>) -> Result<Self, Error> {
+    pub(crate) fn open(source: Source, extension: Option<&str>) -> Result<Self, Error> {
         let cannot_seek = source.is_mp4() && !source.is_seekable();
-        let mut hint = Hint::new();
-        if let Some(extension) = extension {
-            hint.with_extension(extension);
-        }
-        let stream = MediaSourceStream::new(Box::new(source), Default::default());
-        let format = symphonia::default::get_probe()
-            .probe(
-                &hint,
-                stream,
-                FormatOptions::default(),
-                MetadataOptions::default(),
-            )
-            .map_err(|error| match error {
-                _ if cannot_seek => Error::NeedsSeeking,
-                Symphonia::IoError(error) if error.kind() != ErrorKind::UnexpectedEof => {
-                    Error::Read(error)
-                }
-                _ => Error::NotAudio,
-            })?;
-        let (decoder, track) = match open_track(format.as_ref()) {
-            Err(_) if cannot_seek => return Err(Error::NeedsSeeking),
-            other => other?,
-        };
+        let stock = Self::of(probe(source, extension)?);
+        stock.map_err(|error| {
+            if cannot_seek {
+                Error::NeedsSeeking
+            } else {
+                error
+            }
+        })
+    }
+
+    /// Decodes what a reader found.
+    pub(crate) fn of(format: Box<dyn FormatReader>) -> Result<Self, Error> {
+        let (decoder, track) = open_track(format.as_ref())?;
         Ok(Self {
             format,
             decoder,
@@ -140,15 +134,13 @@ impl Stock {
     }
 
     fn failed(&mut self, error: Symphonia) -> Result<Step, Error> {
-        match error {
-            // Cut short: what was there has been played.
-            Symphonia::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(Step::End),
-            Symphonia::IoError(error) => Err(Error::Read(error)),
-            Symphonia::Unsupported(what) => Err(Error::Unsupported(what.to_owned())),
-            _ => {
+        match failure(error) {
+            Ok(()) => Ok(Step::End),
+            Err(Error::Damaged(_)) => {
                 self.count_damage()?;
                 Ok(Step::Corrupt)
             }
+            Err(error) => Err(error),
         }
     }
 
@@ -180,6 +172,44 @@ impl Stock {
     }
 }
 
+/// Finds the format of a stream.
+pub(crate) fn probe(
+    source: Source,
+    extension: Option<&str>,
+) -> Result<Box<dyn FormatReader>, Error> {
+    let cannot_seek = source.is_mp4() && !source.is_seekable();
+    let mut hint = Hint::new();
+    if let Some(extension) = extension {
+        hint.with_extension(extension);
+    }
+    let stream = MediaSourceStream::new(Box::new(source), Default::default());
+    symphonia::default::get_probe()
+        .probe(
+            &hint,
+            stream,
+            FormatOptions::default(),
+            MetadataOptions::default(),
+        )
+        .map_err(|error| match error {
+            _ if cannot_seek => Error::NeedsSeeking,
+            Symphonia::IoError(error) if error.kind() != ErrorKind::UnexpectedEof => {
+                Error::Read(error)
+            }
+            _ => Error::NotAudio,
+        })
+}
+
+/// What a reader's error means: that the stream is over, or why it cannot be read on.
+pub(crate) fn failure(error: Symphonia) -> Result<(), Error> {
+    match error {
+        // Cut short: what was there has been played.
+        Symphonia::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(()),
+        Symphonia::IoError(error) => Err(Error::Read(error)),
+        Symphonia::Unsupported(what) => Err(Error::Unsupported(what.to_owned())),
+        other => Err(Error::Damaged(other.to_string())),
+    }
+}
+
 impl fmt::Debug for Stock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stock")
@@ -195,6 +225,15 @@ fn open_track(format: &dyn FormatReader) -> Result<(Box<dyn AudioDecoder>, u32),
     let Some(CodecParameters::Audio(parameters)) = &track.codec_params else {
         return Err(Error::NotAudio);
     };
+    // HE-AAC names the rate of its core, and the decoder knows the core alone.
+    let is_core = parameters
+        .sample_rate
+        .is_some_and(|rate| rate <= HE_AAC_CORE_RATE_MAX);
+    if parameters.codec == CODEC_ID_AAC && is_core {
+        let message = "AAC at 24 kHz or less is as a rule HE-AAC, which cannot be decoded: \
+                       send AAC-LC at 32 kHz or more";
+        return Err(Error::Unsupported(message.into()));
+    }
     let decoder = symphonia::default::get_codecs()
         .make_audio_decoder(parameters, &AudioDecoderOptions::default())
         .map_err(|error| Error::Unsupported(error.to_string()))?;
