@@ -45,6 +45,10 @@ pactl                                           pulseaudio-utils
 ffmpeg                                          ffmpeg
 curl                                            curl
 unshare                                         util-linux
+ezstream                                        ezstream
+liquidsoap                                      liquidsoap
+gst-launch-1.0                                  gstreamer1.0-tools
+/usr/lib/*/gstreamer-1.0/libgstshout2.so        gstreamer1.0-plugins-good
 /usr/lib/postgresql/*/bin/initdb                postgresql
 /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core
 '

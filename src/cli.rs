@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Token(TokenArgs),
     Publish(Box<PublishArgs>),
     Listen(Box<ListenArgs>),
+    /// Hash an encoder's password, read from stdin, for the settings
+    HashPassword,
     CheckConfig(CheckArgs),
 }
 

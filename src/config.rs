@@ -41,6 +41,7 @@ pub(crate) struct Settings {
     pub(crate) tls: Tls,
     pub(crate) auth: Auth,
     pub(crate) recording: relay::config::Recording,
+    pub(crate) icecast: Icecast,
     pub(crate) limits: Limits,
     pub(crate) rates: Rates,
     pub(crate) retention: Retention,
@@ -60,6 +61,7 @@ impl Default for Settings {
             tls: Tls::default(),
             auth: Auth::default(),
             recording: relay::config::Recording::default(),
+            icecast: Icecast::default(),
             limits: Limits::default(),
             rates: Rates::default(),
             retention: Retention::default(),
@@ -177,6 +179,30 @@ pub(crate) struct Auth {
     pub(crate) guests: bool,
 }
 
+/// Encoders that speak Icecast; `relay::config::Icecast` tells more.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Icecast {
+    /// A second TCP address, without TLS, for them and for SHOUTcast; or `off`.
+    pub(crate) addr: Listen,
+    /// The password of encoders of stations without one of their own, or its Argon2 hash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) source_password: Option<Secret>,
+    /// The station of SHOUTcast encoders that name none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) shoutcast_station: Option<StationId>,
+}
+
+impl Default for Icecast {
+    fn default() -> Self {
+        Self {
+            addr: Listen::Off,
+            source_password: None,
+            shoutcast_station: None,
+        }
+    }
+}
+
 /// The relay's limits; `relay::config::Limits` tells what each costs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -186,6 +212,7 @@ pub(crate) struct Limits {
     pub(crate) handshakes: usize,
     pub(crate) stations: usize,
     pub(crate) renditions: usize,
+    pub(crate) sources: usize,
 }
 
 impl Default for Limits {
@@ -197,6 +224,7 @@ impl Default for Limits {
             handshakes: limits.handshakes,
             stations: limits.stations,
             renditions: limits.renditions,
+            sources: relay::config::Icecast::default().sources_max,
         }
     }
 }
@@ -233,6 +261,9 @@ pub(crate) struct Station {
     pub(crate) name: Option<String>,
     #[serde(default)]
     pub(crate) description: String,
+    /// The password of its encoders, or its Argon2 hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) source_password: Option<Secret>,
 }
 
 impl Settings {
@@ -342,6 +373,15 @@ impl Settings {
                 handshakes: self.limits.handshakes,
                 stations: self.limits.stations,
                 renditions: self.limits.renditions,
+            },
+            icecast: config::Icecast {
+                addr: match self.icecast.addr {
+                    Listen::On(address) => Some(address),
+                    Listen::Off => None,
+                },
+                shoutcast_station: self.icecast.shoutcast_station.clone(),
+                sources_max: self.limits.sources,
+                ..config::Icecast::default()
             },
             ..relay::Config::default()
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use relay::{Denied, Identity, Rights, Side, Stations, Visitor};
+use relay::{Denied, Identity, Rights, Side, SourceDenied, SourceRight, Stations, Visitor};
 use signaling::token::{Grants, Verifier};
 use signaling::{Service, token};
 use tokio::sync::mpsc;
@@ -15,6 +15,7 @@ use wire::StationId;
 use wire::message::Station;
 
 use crate::config::Settings;
+use crate::passwords::{Busy, Passwords};
 
 mod keys;
 mod revoked;
@@ -25,6 +26,9 @@ pub(crate) use keys::{check_keys, has_public_keys, mint};
 use keys::{verifier, versions};
 use revoked::Revoked;
 use side::Registry;
+
+/// The user whose password is a station's.
+const SOURCE_USER: &str = "source";
 
 /// How often the key files are looked at.
 const LOOK: Duration = Duration::from_secs(5);
@@ -51,6 +55,7 @@ pub(crate) struct Gate {
     service: Arc<Service>,
     registry: Arc<Registry>,
     started: mpsc::Sender<(StationId, String)>,
+    passwords: Passwords,
 }
 
 /// Stations that went on air, for [`Gate::follow_stations`].
@@ -69,6 +74,7 @@ impl Gate {
             revoked: ArcSwap::from_pointee(Revoked::read(&settings.auth)?),
             service,
             registry: Arc::default(),
+            passwords: Passwords::new(settings)?,
             started,
         };
         Ok((Arc::new(gate), stations))
@@ -173,6 +179,32 @@ impl relay::Gate for Gate {
                 admin: found.grants.admin,
             },
         })
+    }
+
+    async fn authenticate_source(
+        &self,
+        station: &wire::StationId,
+        user: &str,
+        password: &str,
+    ) -> Result<SourceRight, SourceDenied> {
+        // A token is tried first: it costs microseconds, and no password looks like one.
+        if password.split('.').count() == 3
+            && let Ok(identity) = relay::Gate::authenticate(self, password).await
+        {
+            if !identity.may_publish(station) {
+                return Err(SourceDenied::Forbidden);
+            }
+            let expires_at = Some(identity.expires_at);
+            return Ok(SourceRight { expires_at });
+        }
+        if user != SOURCE_USER {
+            return Err(SourceDenied::Unknown);
+        }
+        match self.passwords.check(station, password).await {
+            Ok(true) => Ok(SourceRight { expires_at: None }),
+            Ok(false) => Err(SourceDenied::Unknown),
+            Err(Busy) => Err(SourceDenied::Busy),
+        }
     }
 
     fn open(&self, visitor: Visitor) -> Option<Arc<dyn Side>> {

@@ -9,6 +9,7 @@ mod exit;
 mod gate;
 mod listen;
 mod logging;
+mod passwords;
 mod publish;
 mod serve;
 mod signals;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Command::Token(args) => token::run(&args),
         Command::Publish(args) => publish::run(args),
         Command::Listen(args) => listen::run(args),
+        Command::HashPassword => passwords::run(),
         Command::CheckConfig(args) => config::check(&args),
     };
     exit::code(result)

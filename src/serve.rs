@@ -52,7 +52,9 @@ fn announce(relay: &Relay, secure: bool) {
     let http = relay.http_addr();
     let quic = relay.quic_addr().map(|address| address.to_string());
     let quic = quic.unwrap_or_else(|| "off".into());
-    tracing::info!(%http, quic, "serving at {scheme}://{}", visible(http));
+    let icecast = relay.icecast_addr().map(|address| address.to_string());
+    let icecast = icecast.unwrap_or_else(|| "off".into());
+    tracing::info!(%http, quic, icecast, "serving at {scheme}://{}", visible(http));
     if !site::is_built() {
         tracing::info!("the site is not built: `make run` builds it");
     }

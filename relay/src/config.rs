@@ -27,6 +27,8 @@ pub struct Config {
     pub limits: Limits,
     /// How long it waits for what.
     pub timing: Timing,
+    /// Sources that speak Icecast.
+    pub icecast: Icecast,
 }
 
 impl Default for Config {
@@ -41,6 +43,31 @@ impl Default for Config {
             recording: Recording::default(),
             limits: Limits::default(),
             timing: Timing::default(),
+            icecast: Icecast::default(),
+        }
+    }
+}
+
+/// Sources that speak Icecast.
+#[derive(Debug, Clone)]
+pub struct Icecast {
+    /// A second TCP address for the same HTTP, without TLS, and for SHOUTcast v1. Default none.
+    pub addr: Option<SocketAddr>,
+    /// The station of SHOUTcast sources that name none. Default none: they are refused.
+    pub shoutcast_station: Option<StationId>,
+    /// Sources by HTTP at once, each with a thread of its own. Default 64.
+    pub sources_max: usize,
+    /// How long such a source may send nothing that is sound. Default 10 s.
+    pub silence: Duration,
+}
+
+impl Default for Icecast {
+    fn default() -> Self {
+        Self {
+            addr: None,
+            shoutcast_station: None,
+            sources_max: 64,
+            silence: Duration::from_secs(10),
         }
     }
 }

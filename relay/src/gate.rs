@@ -29,6 +29,18 @@ pub trait Gate: Send + Sync + 'static {
     /// session at a time; after 5 s without an answer the relay gives up with `internal`.
     async fn authenticate(&self, token: &str) -> Result<Identity, Denied>;
 
+    /// Checks what an encoder of Icecast says: whether it may be the station's source. The
+    /// default knows no such user. Called for every source and title update; after 15 s
+    /// without an answer the relay gives up.
+    async fn authenticate_source(
+        &self,
+        _station: &StationId,
+        _user: &str,
+        _password: &str,
+    ) -> Result<SourceRight, SourceDenied> {
+        Err(SourceDenied::Unknown)
+    }
+
     /// Opens the gate's side of a session whose `hello` is good. None, the default,
     /// when the gate has no methods and channels.
     fn open(&self, visitor: Visitor) -> Option<Arc<dyn Side>> {
@@ -125,6 +137,28 @@ impl Pushes {
     pub fn close(&self, code: CloseCode, reason: &str) {
         self.0.ask_end(code, reason);
     }
+}
+
+/// An encoder's right to be a station's source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceRight {
+    /// When it ends, in seconds since the Unix epoch; none is for as long as it likes.
+    pub expires_at: Option<u64>,
+}
+
+/// Why an encoder may not be a station's source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceDenied {
+    /// No such user, or the password is wrong.
+    #[error("the user or the password is wrong")]
+    Unknown,
+    /// It is somebody, but may not publish this station.
+    #[error("this user may not be the source of this station")]
+    Forbidden,
+    /// Too many passwords wait to be checked.
+    #[error("too many passwords wait to be checked")]
+    Busy,
 }
 
 /// Who a session acts for, as its present token has it.

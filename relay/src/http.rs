@@ -24,6 +24,7 @@ use wire::frame::Error;
 use wire::message::StationsState;
 
 use crate::certificate::Certificates;
+use crate::icecast::{Sources, admin};
 use crate::session::host::Host;
 use crate::transport::websocket;
 
@@ -49,6 +50,13 @@ pub(crate) struct App {
     pub(crate) host: Arc<Host>,
     pub(crate) certificates: Arc<Certificates>,
     pub(crate) quic_port: Option<u16>,
+    pub(crate) sources: Arc<Sources>,
+}
+
+impl FromRef<App> for Arc<Sources> {
+    fn from_ref(app: &App) -> Self {
+        Self::clone(&app.sources)
+    }
 }
 
 impl FromRef<App> for Arc<Host> {
@@ -86,8 +94,11 @@ pub(crate) fn router(app: App, site: Router) -> Router {
         .route("/metrics", get(metrics))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready));
+    let icecast = Router::new()
+        .route("/admin/metadata", get(admin::metadata))
+        .route("/admin.cgi", get(admin::shoutcast));
     let host = Arc::clone(&app.host);
-    answers(api.merge(watch))
+    answers(api.merge(watch).merge(icecast))
         .route("/v1", get(session))
         .with_state(app)
         .merge(site)

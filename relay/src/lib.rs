@@ -18,6 +18,7 @@ pub mod config;
 mod fanout;
 mod gate;
 mod http;
+mod icecast;
 mod metrics;
 mod recording;
 mod relay;
@@ -27,7 +28,8 @@ mod transport;
 
 pub use config::Config;
 pub use gate::{
-    Denied, Gate, Identity, PushClass, Pushes, Rights, SessionEnd, Side, Stations, Visitor,
+    Denied, Gate, Identity, PushClass, Pushes, Rights, SessionEnd, Side, SourceDenied, SourceRight,
+    Stations, Visitor,
 };
 pub use relay::{BindError, Handle, Relay, RunError};
 pub use station::{LocalSource, Publication, PublishEnded};

@@ -17,6 +17,7 @@ use crate::certificate::Certificates;
 use crate::config::Config;
 use crate::gate::Gate;
 use crate::http::{self, App, serve};
+use crate::icecast::Sources;
 use crate::metrics::Metrics;
 use crate::recording;
 use crate::session::host::{Host, Shared};
@@ -33,6 +34,8 @@ pub struct Relay {
     http_addr: SocketAddr,
     quic: Option<Endpoint>,
     quic_addr: Option<SocketAddr>,
+    icecast: Option<TcpListener>,
+    icecast_addr: Option<SocketAddr>,
     host: Arc<Host>,
 }
 
@@ -78,11 +81,15 @@ impl Relay {
     pub async fn bind(config: Config, gate: Arc<dyn Gate>) -> Result<Self, BindError> {
         let certificates = Certificates::open(&config.certificate, &config.data_dir)
             .map_err(|error| BindError::Certificate(error.into()))?;
-        let (http, http_addr) = bind(config.http, |address| {
-            let listener = TcpListener::from_std(quic::listen_tcp(address)?)?;
-            let bound = listener.local_addr()?;
-            Ok((listener, bound))
-        })?;
+        let listen = |address| {
+            bind(address, |address| {
+                let listener = TcpListener::from_std(quic::listen_tcp(address)?)?;
+                let bound = listener.local_addr()?;
+                Ok((listener, bound))
+            })
+        };
+        let (http, http_addr) = listen(config.http)?;
+        let (icecast, icecast_addr) = config.icecast.addr.map(listen).transpose()?.unzip();
         let bound = config.quic.map(|address| {
             bind(address, |address| {
                 let endpoint = Endpoint::bind(address, Arc::clone(&certificates) as _)?;
@@ -106,6 +113,8 @@ impl Relay {
             http_addr,
             quic,
             quic_addr,
+            icecast,
+            icecast_addr,
             host,
         })
     }
@@ -120,6 +129,12 @@ impl Relay {
     #[must_use]
     pub fn quic_addr(&self) -> Option<SocketAddr> {
         self.quic_addr
+    }
+
+    /// Where the second port for encoders and players is bound, if it is.
+    #[must_use]
+    pub fn icecast_addr(&self) -> Option<SocketAddr> {
+        self.icecast_addr
     }
 
     /// A hold on the relay, for local sources.
@@ -174,24 +189,35 @@ impl Relay {
         let tls = tls
             .then(|| serve::tls(Arc::clone(&self.certificates)))
             .transpose();
+        let sources = Sources::new(Arc::clone(&self.host), self.config.icecast.clone());
         let app = App {
             host: Arc::clone(&self.host),
             certificates: Arc::clone(&self.certificates),
             quic_port: self.quic_addr.map(|address| address.port()),
+            sources: Arc::clone(&sources),
         };
-        let server = serve::Server {
-            listener: self.http,
-            tls: tls.map_err(|error| RunError::Tls(error.into()))?,
-            router: http::router(app, site),
+        let router = http::router(app, site);
+        let server = |listener, tls, shoutcast| serve::Server {
+            listener,
+            tls,
+            router: router.clone(),
             connections_max: self.config.limits.connections,
             metrics: Arc::clone(&self.host.shared().metrics),
-            tasks: http_tasks,
+            tasks: http_tasks.clone(),
+            sources: Arc::clone(&sources),
+            shoutcast,
         };
+        let tls = tls.map_err(|error| RunError::Tls(error.into()))?;
         let mut parts = JoinSet::new();
-        parts.spawn(async move {
-            server.run(stop_http).await;
-            "HTTP"
-        });
+        let http = server(self.http, tls, false);
+        let plain = self.icecast.map(|listener| server(listener, None, true));
+        for server in [Some(http), plain].into_iter().flatten() {
+            let stop = stop_http.clone();
+            parts.spawn(async move {
+                server.run(stop).await;
+                "HTTP"
+            });
+        }
         let stations = Arc::clone(&self.host.shared().stations);
         parts.spawn(async move {
             stations.run_timers().await;

@@ -288,6 +288,22 @@ impl Stations {
         self.change(|inner, now| inner.core.revoke(source, now));
     }
 
+    /// The source vanished: the station waits for it, or another.
+    pub(crate) fn lose(&self, source: SourceId) {
+        self.change(|inner, now| inner.core.source_lost(source, now));
+    }
+
+    /// Notes what the station plays from now on, for whoever its source is.
+    pub(crate) fn set_title(&self, station: &StationId, title: Metadata) -> Result<(), Error> {
+        self.change(|inner, now| {
+            let source = inner.core.source_on(station).ok_or_else(|| {
+                let message = format!("{station} has no source now");
+                Error::new(wire::code::ErrorCode::NotPublishing, message)
+            })?;
+            inner.core.update_metadata(source, title, now)
+        })
+    }
+
     /// Notes what the source plays.
     pub(crate) fn update_metadata(&self, source: SourceId, title: Metadata) -> Result<(), Error> {
         self.change(|inner, now| inner.core.update_metadata(source, title, now))

@@ -23,7 +23,7 @@ enum Kind {
 
 /// Every setting a variable can hold: its section (none for the top), its name, its kind.
 /// `SKYWAVE_HTTP_ADDR` is `addr` in `[http]`.
-const KEYS: [(&str, &str, Kind); 38] = [
+const KEYS: [(&str, &str, Kind); 42] = [
     ("", "data_dir", Kind::Text),
     ("", "database_url", Kind::Text),
     ("", "demo", Kind::Switch),
@@ -45,11 +45,15 @@ const KEYS: [(&str, &str, Kind); 38] = [
     ("recording", "cut", Kind::Text),
     ("recording", "keep_days", Kind::Number),
     ("recording", "keep_bytes", Kind::Number),
+    ("icecast", "addr", Kind::Text),
+    ("icecast", "source_password", Kind::Text),
+    ("icecast", "shoutcast_station", Kind::Text),
     ("limits", "sessions", Kind::Number),
     ("limits", "connections", Kind::Number),
     ("limits", "handshakes", Kind::Number),
     ("limits", "stations", Kind::Number),
     ("limits", "renditions", Kind::Number),
+    ("limits", "sources", Kind::Number),
     ("rates", "write", Kind::Text),
     ("rates", "touch", Kind::Text),
     ("rates", "typing", Kind::Text),
@@ -211,6 +215,7 @@ mod tests {
             .unwrap(),
             database_url: Some("sqlite:a".to_owned().try_into().unwrap()),
             recording: toml::from_str("folder='a'").unwrap(),
+            icecast: toml::from_str("source_password='a'\nshoutcast_station='a'").unwrap(),
             ..Settings::default()
         };
         let table = Table::try_from(&sample).unwrap();

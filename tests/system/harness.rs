@@ -141,6 +141,7 @@ pub(crate) struct Server {
     args: Vec<String>,
     http: String,
     quic: String,
+    icecast: String,
     /// The network between it and whoever uses WebTransport.
     _shaper: Option<Shaper>,
 }
@@ -182,12 +183,12 @@ impl Server {
         command.args(["serve", "--data-dir", "data", "--log-format", "json"]);
         command.args(["--http", http, "--quic", quic]).args(&args);
         let process = Process::start("serve", &mut command);
-        let (http, quic) = until("the server starts", || {
+        let (http, quic, icecast) = until("the server starts", || {
             let lines = process.lines();
             let line = lines.iter().find(|line| line.contains("serving at"))?;
             let line: Value = serde_json::from_str(line).unwrap();
             let field = |name: &str| line[name].as_str().unwrap().to_owned();
-            Some((field("http"), field("quic")))
+            Some((field("http"), field("quic"), field("icecast")))
         });
         Self {
             process,
@@ -196,6 +197,7 @@ impl Server {
             args,
             http,
             quic,
+            icecast,
             _shaper: None,
         }
     }
@@ -252,6 +254,11 @@ impl Server {
 
     pub(crate) fn http(&self) -> &str {
         &self.http
+    }
+
+    /// The second port for encoders and players.
+    pub(crate) fn icecast(&self) -> &str {
+        &self.icecast
     }
 
     /// A token this server accepts.

@@ -6,6 +6,7 @@
 
 mod cli;
 mod crowd;
+mod encoders;
 mod files;
 mod harness;
 mod lossy;

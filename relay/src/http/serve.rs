@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::certificate::Certificates;
+use crate::icecast::{Opening, Rewind, Sources, sniffed};
 use crate::metrics::{Metrics, TransportLabel};
 
 /// From the first byte of a request to the end of its head, and how long a
@@ -46,6 +47,9 @@ pub(crate) struct Server {
     pub(crate) connections_max: usize,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tasks: TaskTracker,
+    pub(crate) sources: Arc<Sources>,
+    /// Whether what is no HTTP is SHOUTcast.
+    pub(crate) shoutcast: bool,
 }
 
 /// TLS with that certificate for HTTP/1.1.
@@ -96,15 +100,32 @@ impl Server {
         let _ = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
         let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(UNACKNOWLEDGED));
         let Some(tls) = &self.tls else {
-            return serve(stream, address, self.router.clone(), stop).await;
+            return self.speak(stream, address, stop).await;
         };
         match timeout(HANDSHAKE, tls.accept(stream)).await {
-            Ok(Ok(stream)) => serve(stream, address, self.router.clone(), stop).await,
+            Ok(Ok(stream)) => self.speak(stream, address, stop).await,
             Ok(Err(_)) | Err(_) => {
                 let failures = &self.metrics.handshake_failures;
                 failures.get_or_create(&TransportLabel::WEBSOCKET).inc();
             }
         }
+    }
+
+    /// Serves sources and everybody else by what they say first.
+    async fn speak<S>(&self, mut stream: S, address: SocketAddr, stop: CancellationToken)
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    {
+        let Some((opening, first)) = sniffed(&mut stream, self.shoutcast, &stop).await else {
+            return;
+        };
+        if opening == Opening::Http {
+            let stream = Rewind::new(first.freeze(), stream);
+            return serve(stream, address, self.router.clone(), stop).await;
+        }
+        let sources = &self.sources;
+        let serving = sources.serve(stream, first, opening, address, stop);
+        serving.await;
     }
 }
 

@@ -34,10 +34,12 @@ fn app() -> App {
         metrics,
         timing: config.timing.clone(),
     };
+    let host = Host::new(Arc::new(shared), 10);
     let app = App {
-        host: Host::new(Arc::new(shared), 10),
+        host: Arc::clone(&host),
         certificates: Certificates::open(&config.certificate, &folder).unwrap(),
         quic_port: None,
+        sources: Sources::new(Arc::clone(&host), config.icecast.clone()),
     };
     std::fs::remove_dir_all(&folder).unwrap();
     app

@@ -67,6 +67,11 @@ impl LocalSource {
     /// Never waits: every listener is served before it returns, about a
     /// microsecond each. Packets that fit no datagram are left out.
     pub fn send(&mut self, packet: &[u8]) -> Result<(), PublishEnded> {
+        self.send_lasting(packet, self.feed.params.frame_samples() as u32)
+    }
+
+    /// The same for a packet of another duration than the track's, in samples at 48 kHz.
+    pub fn send_lasting(&mut self, packet: &[u8], samples: u32) -> Result<(), PublishEnded> {
         self.check()?;
         let now = Now::read();
         let datagram = Datagram {
@@ -77,7 +82,7 @@ impl LocalSource {
             copies: Copies::none(),
             packet,
         };
-        let end = self.timestamp + self.feed.params.frame_samples();
+        let end = self.timestamp + u64::from(samples);
         if let Ok(packet) = Packet::encode(self.feed.params.frame_us, &datagram) {
             self.feed.track.fan_out(&packet);
             self.stations.metrics.datagrams_in.inc();
@@ -114,6 +119,11 @@ impl LocalSource {
             tracing::warn!(%error, "metadata of a local source left out");
         }
         Ok(())
+    }
+
+    /// Goes without a word: the station waits for a source to return.
+    pub fn lose(self) {
+        self.stations.lose(self.feed.source);
     }
 
     fn check(&self) -> Result<(), PublishEnded> {

@@ -153,6 +153,12 @@ impl Core {
         Ok(())
     }
 
+    /// The station's present publish.
+    pub(crate) fn source_on(&self, id: &StationId) -> Option<SourceId> {
+        let on_air = self.stations.get(id)?.on_air.as_ref()?;
+        Some(on_air.source.as_ref()?.id)
+    }
+
     /// The session's publish, if it is a source.
     pub(crate) fn source_of(&self, session: SessionId) -> Option<SourceId> {
         let mine = |source: &Source| source.owner == Owner::Session(session);

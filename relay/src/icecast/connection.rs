@@ -1,0 +1,383 @@
+//! One source's connection, from its first bytes to its last.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::{Bytes, BytesMut};
+use icecast::body::{Body, Decoder};
+use icecast::head::{Details, Head, Sniffed, sniff};
+use icecast::shoutcast::{Greeting, Headers, INVALID_PASSWORD, WELCOME};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use wire::StationId;
+
+use super::answer::{self, Refusal};
+use super::desk::{Desk, Ended, Outcome};
+use super::{Claim, Format, Sources, station_of};
+use crate::gate::SourceDenied;
+
+/// For the whole head to arrive, and for the password to be checked.
+const HEAD: Duration = Duration::from_secs(15);
+
+/// For the peer to read an answer after which the connection ends.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Bytes of sound read at once.
+const READ_BYTES: usize = 4096;
+
+/// Pieces that wait for the desk: 64 KB, four seconds at 128 kb/s.
+const PIECES_WAITING: usize = 16;
+
+/// Who opens a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Opening {
+    Http,
+    Source,
+    Shoutcast,
+}
+
+/// Reads as little as tells who it is; `None` when the peer or `stop` ends it first.
+pub(crate) async fn sniffed<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    shoutcast: bool,
+    stop: &CancellationToken,
+) -> Option<(Opening, BytesMut)> {
+    let mut bytes = BytesMut::with_capacity(READ_BYTES);
+    let told = async {
+        loop {
+            match sniff(&bytes, shoutcast) {
+                Sniffed::Source => return Some(Opening::Source),
+                Sniffed::Http => return Some(Opening::Http),
+                Sniffed::Shoutcast => return Some(Opening::Shoutcast),
+                Sniffed::Incomplete => {}
+            }
+            if stream.read_buf(&mut bytes).await.ok()? == 0 {
+                return None;
+            }
+        }
+    };
+    let opening = tokio::select! {
+        told = timeout(HEAD, told) => told.ok().flatten()?,
+        () = stop.cancelled() => return None,
+    };
+    Some((opening, bytes))
+}
+
+/// What a source asks for, checked.
+struct Admitted {
+    claim: Claim,
+    format: Format,
+    body: Body,
+    /// When its right ends.
+    expires: Option<Instant>,
+    details: Details,
+}
+
+impl Sources {
+    /// Serves a source to its end.
+    pub(crate) async fn serve<S>(
+        self: &Arc<Self>,
+        mut stream: S,
+        mut bytes: BytesMut,
+        opening: Opening,
+        address: SocketAddr,
+        stop: CancellationToken,
+    ) where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let opened = timeout(2 * HEAD, async {
+            match opening {
+                Opening::Shoutcast => self.open_shoutcast(&mut stream, &mut bytes).await,
+                Opening::Http | Opening::Source => self.open(&mut stream, &mut bytes).await,
+            }
+        });
+        let admitted = match opened.await {
+            Ok(Ok(Ok(admitted))) => admitted,
+            Ok(Ok(Err(refusal))) => {
+                tracing::info!(remote = %address, reason = refusal.reason(), "source refused");
+                linger(&mut stream).await;
+                return;
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(remote = %address, %error, "source gone before it was one");
+                return;
+            }
+            Err(_) => {
+                tracing::debug!(remote = %address, "source too slow to say what it wants");
+                return;
+            }
+        };
+        let station = admitted.claim.station.clone();
+        tracing::info!(remote = %address, %station, "source connected");
+        let reason = self.carry(&mut stream, bytes, admitted, stop).await;
+        tracing::info!(remote = %address, %station, reason, "source gone");
+        linger(&mut stream).await;
+    }
+
+    async fn open<S>(
+        self: &Arc<Self>,
+        stream: &mut S,
+        bytes: &mut BytesMut,
+    ) -> io::Result<Result<Admitted, Refusal>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let head = loop {
+            match Head::parse(bytes) {
+                Ok(Some((head, used))) => {
+                    let _ = bytes.split_to(used);
+                    break head;
+                }
+                Ok(None) => read_more(stream, bytes).await?,
+                Err(error) => {
+                    let refusal = Refusal::BadRequest(error.to_string());
+                    stream.write_all(&refusal.encode(false)).await?;
+                    return Ok(Err(refusal));
+                }
+            }
+        };
+        match self.admit(&head).await {
+            Ok(admitted) => {
+                let welcome = answer::welcome(head.is_http_11, head.expects_continue());
+                stream.write_all(&welcome).await?;
+                Ok(Ok(admitted))
+            }
+            Err(refusal) => {
+                stream.write_all(&refusal.encode(head.is_http_11)).await?;
+                Ok(Err(refusal))
+            }
+        }
+    }
+
+    async fn admit(self: &Arc<Self>, head: &Head) -> Result<Admitted, Refusal> {
+        let forbidden = |why: &str| Refusal::Forbidden(why.into());
+        let station = station_of(&head.path)
+            .ok_or_else(|| Refusal::BadRequest("the mountpoint is no station id".into()))?;
+        let (user, password) = head.basic().ok_or(Refusal::Unauthorized)?;
+        let expires = self.authenticate(&station, &user, &password).await?;
+        // Encoders of old name no type with SOURCE and mean MP3.
+        let kind = match (head.header("content-type"), head.method) {
+            (Some(kind), _) => kind,
+            (None, icecast::head::Method::Source) => "audio/mpeg",
+            (None, icecast::head::Method::Put) => {
+                return Err(forbidden("No Content-type given"));
+            }
+        };
+        let format = Format::from_content_type(kind);
+        let format = format.ok_or_else(|| forbidden("Content-type not supported"))?;
+        let body = head.body();
+        let body = body.map_err(|error| Refusal::BadRequest(error.to_string()))?;
+        Ok(Admitted {
+            claim: self.claim(station)?,
+            format,
+            body,
+            expires,
+            details: head.details(),
+        })
+    }
+
+    async fn open_shoutcast<S>(
+        self: &Arc<Self>,
+        stream: &mut S,
+        bytes: &mut BytesMut,
+    ) -> io::Result<Result<Admitted, Refusal>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let bad = |error: icecast::head::Error| io::Error::other(error.to_string());
+        let greeting = loop {
+            match Greeting::parse(bytes).map_err(bad)? {
+                Some((greeting, used)) => {
+                    let _ = bytes.split_to(used);
+                    break greeting;
+                }
+                None => read_more(stream, bytes).await?,
+            }
+        };
+        let named = greeting.station.as_deref().and_then(|id| id.parse().ok());
+        let Some(station) = named.or_else(|| self.config.shoutcast_station.clone()) else {
+            stream.write_all(INVALID_PASSWORD).await?;
+            let why = "it names no station and none is set for SHOUTcast";
+            return Ok(Err(Refusal::BadRequest(why.into())));
+        };
+        let checked = self.authenticate(&station, "source", &greeting.password);
+        let expires = match checked.await {
+            Ok(expires) => expires,
+            Err(refusal) => {
+                stream.write_all(INVALID_PASSWORD).await?;
+                return Ok(Err(refusal));
+            }
+        };
+        stream.write_all(WELCOME).await?;
+        let headers = loop {
+            match Headers::parse(bytes).map_err(bad)? {
+                Some((headers, used)) => {
+                    let _ = bytes.split_to(used);
+                    break headers;
+                }
+                None => read_more(stream, bytes).await?,
+            }
+        };
+        let kind = headers.content_type.as_deref().unwrap_or("audio/mpeg");
+        let Some(format) = Format::from_content_type(kind) else {
+            return Ok(Err(Refusal::Forbidden("Content-type not supported".into())));
+        };
+        let claim = self.claim(station);
+        Ok(claim.map_err(Refusal::from).map(|claim| Admitted {
+            claim,
+            format,
+            body: Body::Endless,
+            expires,
+            details: headers.details,
+        }))
+    }
+
+    /// Checks who it is; answers when the right ends.
+    async fn authenticate(
+        &self,
+        station: &StationId,
+        user: &str,
+        password: &str,
+    ) -> Result<Option<Instant>, Refusal> {
+        let gate = &self.host.shared().gate;
+        let answer = timeout(HEAD, gate.authenticate_source(station, user, password)).await;
+        match answer {
+            Ok(Ok(right)) => Ok(right.expires_at.map(moment)),
+            Ok(Err(SourceDenied::Unknown)) => Err(Refusal::Unauthorized),
+            Ok(Err(SourceDenied::Forbidden)) => Err(Refusal::Forbidden(
+                "You are not allowed to be the source of this mountpoint".into(),
+            )),
+            Ok(Err(SourceDenied::Busy)) | Err(_) => Err(Refusal::Unavailable(
+                "too many passwords are being checked, try again".into(),
+            )),
+        }
+    }
+
+    /// Carries the sound to the desk until one of them ends; answers why it ended.
+    async fn carry<S>(
+        &self,
+        stream: &mut S,
+        bytes: BytesMut,
+        admitted: Admitted,
+        stop: CancellationToken,
+    ) -> String
+    where
+        S: AsyncRead + Unpin,
+    {
+        let Admitted {
+            claim,
+            format,
+            body,
+            expires,
+            details,
+        } = admitted;
+        let (pieces, piece_queue) = mpsc::channel(PIECES_WAITING);
+        let stations = Arc::clone(&self.host.shared().stations);
+        let desk = Desk::start(
+            stations,
+            claim.station.clone(),
+            details,
+            format,
+            piece_queue,
+        );
+        let desk = match desk {
+            Ok(desk) => desk,
+            Err(error) => return format!("cannot start a thread: {error}"),
+        };
+        let expired = async {
+            match expires {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut courier = Courier {
+            decoder: Decoder::new(body),
+            pieces,
+        };
+        let (outcome, mut reason) = tokio::select! {
+            ended = courier.run(stream, bytes) => match ended {
+                Ok(true) => (Outcome::Finished, "it has said all".to_owned()),
+                Ok(false) => (Outcome::Lost, "the connection ended".to_owned()),
+                Err(error) => (Outcome::Lost, error.to_string()),
+            },
+            reason = desk.stuck(self.config.silence) => (Outcome::Lost, reason),
+            () = expired => (Outcome::Finished, "its token expired".to_owned()),
+            () = stop.cancelled() => (Outcome::Lost, "the relay shuts down".to_owned()),
+        };
+        // Without a sender the desk plays what it has and comes to its end.
+        drop(courier);
+        if let Ended::Failed(why) = desk.finish(outcome).await {
+            reason = why;
+        }
+        drop(claim);
+        reason
+    }
+}
+
+/// Brings what a source sends to the desk.
+struct Courier {
+    decoder: Decoder,
+    pieces: mpsc::Sender<Bytes>,
+}
+
+impl Courier {
+    /// True at the end its framing names, false when the connection ended before.
+    async fn run<S: AsyncRead + Unpin>(
+        &mut self,
+        stream: &mut S,
+        mut bytes: BytesMut,
+    ) -> io::Result<bool> {
+        loop {
+            let mut sound = BytesMut::new();
+            let pushed = self
+                .decoder
+                .push(&bytes, |piece| sound.extend_from_slice(piece));
+            pushed.map_err(io::Error::other)?;
+            if !sound.is_empty() && self.pieces.send(sound.freeze()).await.is_err() {
+                // The desk says why by itself.
+                std::future::pending::<()>().await;
+            }
+            if self.decoder.is_done() {
+                return Ok(true);
+            }
+            bytes.clear();
+            bytes.reserve(READ_BYTES);
+            let count = (&mut *stream)
+                .take(READ_BYTES as u64)
+                .read_buf(&mut bytes)
+                .await?;
+            if count == 0 {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+async fn read_more<S: AsyncRead + Unpin>(stream: &mut S, bytes: &mut BytesMut) -> io::Result<()> {
+    match stream.read_buf(bytes).await? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Ends our side and reads what still comes, so that the answer is not lost to a reset.
+async fn linger<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
+    let _ = timeout(LINGER, async {
+        let _ = stream.shutdown().await;
+        let mut rest = [0; READ_BYTES];
+        while matches!(stream.read(&mut rest).await, Ok(count) if count > 0) {}
+    })
+    .await;
+}
+
+/// The moment of a time in seconds since the Unix epoch.
+fn moment(unix_s: u64) -> Instant {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let left = Duration::from_secs(unix_s).saturating_sub(now.unwrap_or_default());
+    // A token of centuries must not overflow the clock.
+    Instant::now() + left.min(Duration::from_secs(10 * 365 * 86_400))
+}

@@ -1,0 +1,328 @@
+//! Where a source's bytes become the packets of its station, on a thread of its own.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, Bytes};
+use icecast::head::Details;
+use media::encoder;
+use media::ingest::{Ingest, Piece};
+use media::input::Tags;
+use media::packetizer::Packetizer;
+use media::{EncodedPacket, MediaClock};
+use tokio::sync::{mpsc, oneshot};
+use wire::StationId;
+use wire::message::{Codec, Metadata, TrackParams};
+
+use super::Format;
+use super::pace::Pace;
+use crate::station::{LocalSource, Publication, PublishEnded, Stations};
+
+/// Bytes in which a stream must show what it is.
+const PROBE_BYTES_MAX: usize = 512 * 1024;
+
+/// How often a desk that may be stuck is looked at.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Bitrate in kb/s told for packets of a source that names none.
+const BITRATE_KBPS: u32 = 128;
+
+/// How a source's connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// As it should: the station stops once everything is played.
+    Finished,
+    /// Otherwise: the station waits for the source to return.
+    Lost,
+}
+
+/// How the desk ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// Everything was played.
+    Played,
+    /// It could not go on.
+    Failed(String),
+}
+
+/// The connection's hold on the thread.
+#[derive(Debug)]
+pub(super) struct Desk {
+    progress: Arc<Progress>,
+    ended: tokio::sync::Mutex<oneshot::Receiver<Ended>>,
+}
+
+/// What the thread has done, and what it is told.
+#[derive(Debug, Default)]
+struct Progress {
+    packets: AtomicU64,
+    /// 1 when the connection ended as it should.
+    finished: AtomicU64,
+}
+
+impl Desk {
+    pub(super) fn start(
+        stations: Arc<Stations>,
+        station: StationId,
+        details: Details,
+        format: Format,
+        pieces: mpsc::Receiver<Bytes>,
+    ) -> io::Result<Self> {
+        let progress = Arc::<Progress>::default();
+        let (told, ended) = oneshot::channel();
+        let worker = Worker {
+            stations,
+            station,
+            details,
+            progress: Arc::clone(&progress),
+        };
+        let runtime = tokio::runtime::Handle::current();
+        std::thread::Builder::new()
+            .name(format!("source {}", worker.station))
+            .spawn(move || {
+                let _entered = runtime.enter();
+                let ended = match worker.run(pieces, format) {
+                    Ok(()) => Ended::Played,
+                    Err(error) => Ended::Failed(error.to_string()),
+                };
+                // The connection may be gone already.
+                let _ = told.send(ended);
+            })?;
+        Ok(Self {
+            progress,
+            ended: tokio::sync::Mutex::new(ended),
+        })
+    }
+
+    /// Waits until nothing was played for `silence`, or until the thread ends by itself.
+    pub(super) async fn stuck(&self, silence: Duration) -> String {
+        let mut ended = self.ended.lock().await;
+        let (mut seen, mut since) = (0, tokio::time::Instant::now());
+        loop {
+            tokio::select! {
+                ended = &mut *ended => return reason(ended),
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            let packets = self.progress.packets.load(Ordering::Relaxed);
+            if packets != seen {
+                (seen, since) = (packets, tokio::time::Instant::now());
+            } else if since.elapsed() >= silence {
+                return format!("no sound for {} s", silence.as_secs_f32());
+            }
+        }
+    }
+
+    /// Tells the thread how the connection ended and waits for what it still plays. Its
+    /// bytes must have ended before.
+    pub(super) async fn finish(self, outcome: Outcome) -> Ended {
+        let finished = u64::from(outcome == Outcome::Finished);
+        self.progress.finished.store(finished, Ordering::Relaxed);
+        let mut ended = self.ended.into_inner();
+        // What waits is some seconds of sound; a thread that hangs must not hold the station.
+        match tokio::time::timeout(Duration::from_secs(30), &mut ended).await {
+            Ok(Ok(ended)) => ended,
+            // Asked before and answered then, or a panic that was told already.
+            Ok(Err(_)) => Ended::Played,
+            Err(_) => Ended::Failed("its sound does not end".into()),
+        }
+    }
+}
+
+fn reason(ended: Result<Ended, oneshot::error::RecvError>) -> String {
+    match ended {
+        Ok(Ended::Failed(why)) => why,
+        Ok(Ended::Played) => "the stream ended".into(),
+        Err(_) => "its thread panicked".into(),
+    }
+}
+
+/// Why a desk stops before its stream does.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Stream(#[from] media::input::Error),
+    #[error("the station was not given: {0}")]
+    Publish(String),
+    #[error(transparent)]
+    Config(#[from] encoder::ConfigError),
+    #[error(transparent)]
+    Encode(#[from] encoder::EncodeError),
+    #[error(transparent)]
+    Ended(#[from] PublishEnded),
+}
+
+struct Worker {
+    stations: Arc<Stations>,
+    station: StationId,
+    details: Details,
+    progress: Arc<Progress>,
+}
+
+impl Worker {
+    fn run(self, pieces: mpsc::Receiver<Bytes>, format: Format) -> Result<(), Error> {
+        let reader = Reader {
+            pieces,
+            piece: Bytes::new(),
+            progress: Arc::clone(&self.progress),
+            probed: 0,
+        };
+        let mut ingest = Ingest::open(Box::new(reader), Some(format.extension()))?;
+        let config = encoder::Config {
+            channels: ingest.channels(),
+            ..encoder::Config::default()
+        };
+        let source = self.publish(&ingest, &config)?;
+        let packetizer = match ingest.first_packet() {
+            Some(_) => None,
+            None => Some(Packetizer::new(config, 0, source.timestamp())?),
+        };
+        let mut playing = Playing {
+            source,
+            packetizer,
+            pace: Pace::new(),
+            begun: Instant::now(),
+            progress: Arc::clone(&self.progress),
+        };
+        let played = playing.play(&mut ingest);
+        if ingest.oversized() > 0 {
+            let packets = ingest.oversized();
+            tracing::warn!(station = %self.station, packets, "packets too large were left out");
+        }
+        if self.progress.finished.load(Ordering::Relaxed) == 0 {
+            playing.source.lose();
+        }
+        played
+    }
+
+    fn publish(&self, ingest: &Ingest, config: &encoder::Config) -> Result<LocalSource, Error> {
+        let kbps = self.details.bitrate_kbps.unwrap_or(BITRATE_KBPS);
+        let (frame_us, bitrate) = match ingest.first_packet() {
+            Some(samples) => (samples * 125 / 6, kbps.clamp(6, 510) * 1000),
+            None => (config.frame.micros(), config.bitrate),
+        };
+        let publication = Publication {
+            station: self.station.clone(),
+            track: TrackParams {
+                codec: Codec::Opus,
+                channels: config.channels.count() as u8,
+                frame_us,
+                bitrate,
+            },
+            name: self.details.name.clone(),
+            description: self.details.description.clone(),
+            metadata: None,
+            takeover: false,
+        };
+        let published = self.stations.publish_local(publication);
+        published.map_err(|error| Error::Publish(error.message))
+    }
+}
+
+/// A source on air.
+struct Playing {
+    source: LocalSource,
+    /// For streams that are not Opus already.
+    packetizer: Option<Packetizer>,
+    pace: Pace,
+    begun: Instant,
+    progress: Arc<Progress>,
+}
+
+impl Playing {
+    fn play(&mut self, ingest: &mut Ingest) -> Result<(), Error> {
+        while let Some(piece) = ingest.next_piece()? {
+            match piece {
+                Piece::Packet { payload, samples } => self.send(&payload, samples)?,
+                Piece::Sound(sound) => self.encode(|packetizer, packets| {
+                    packetizer.push(&sound, |packet| packets.push(packet))
+                })?,
+                Piece::Tags(tags) => self.tell(tags)?,
+            }
+        }
+        self.encode(|packetizer, packets| packetizer.flush(|packet| packets.push(packet)))
+    }
+
+    fn encode(
+        &mut self,
+        work: impl FnOnce(&mut Packetizer, &mut Vec<EncodedPacket>) -> Result<(), encoder::EncodeError>,
+    ) -> Result<(), Error> {
+        let mut packets = Vec::new();
+        if let Some(packetizer) = &mut self.packetizer {
+            work(packetizer, &mut packets)?;
+        }
+        for packet in packets {
+            self.send(&packet.payload, packet.samples)?;
+        }
+        Ok(())
+    }
+
+    /// Sends a packet when its time has come.
+    fn send(&mut self, payload: &[u8], samples: u32) -> Result<(), Error> {
+        let timestamp = self.source.timestamp();
+        std::thread::sleep(self.pace.wait(self.begun.elapsed(), timestamp));
+        self.source.send_lasting(payload, samples)?;
+        self.progress.packets.fetch_add(1, Ordering::Relaxed);
+        let slip = self.pace.sent(self.begun.elapsed(), timestamp);
+        if slip > Duration::ZERO {
+            // The source stalled: go on in the present, for listeners hear a pause anyway.
+            self.source.skip(MediaClock::samples(slip));
+            if let Some(packetizer) = &mut self.packetizer {
+                packetizer.jump_to(self.source.timestamp());
+            }
+            self.pace.restart();
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, tags: Tags) -> Result<(), Error> {
+        let Tags {
+            title,
+            artist,
+            album,
+        } = tags;
+        let Some(title) = title.or_else(|| album.clone()) else {
+            return Ok(());
+        };
+        let position = self.packetizer.as_ref().map(Packetizer::position);
+        self.source.set_metadata(Metadata {
+            timestamp: Some(position.unwrap_or_else(|| self.source.timestamp())),
+            title,
+            artist,
+            album,
+            ..Metadata::default()
+        })?;
+        Ok(())
+    }
+}
+
+/// The source's bytes as a reader that waits for them.
+struct Reader {
+    pieces: mpsc::Receiver<Bytes>,
+    piece: Bytes,
+    progress: Arc<Progress>,
+    /// Bytes read before the first packet.
+    probed: usize,
+}
+
+impl Read for Reader {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            match self.pieces.blocking_recv() {
+                Some(piece) => self.piece = piece,
+                None => return Ok(0),
+            }
+        }
+        if self.progress.packets.load(Ordering::Relaxed) == 0 {
+            self.probed += self.piece.len().min(buf.len());
+            if self.probed > PROBE_BYTES_MAX {
+                let message = "no sound was found in the first 512 KB";
+                return Err(io::Error::other(message));
+            }
+        }
+        let count = self.piece.len().min(buf.len());
+        self.piece.copy_to_slice(&mut buf[..count]);
+        Ok(count)
+    }
+}
