@@ -39,7 +39,8 @@ export function conversationsView(
     h(
       'header',
       { class: 'side-head' },
-      h('h1', { id: 'conversations-title', text: 'Conversations' }),
+      // With one open, that one is what the page is about.
+      h(open ? 'h2' : 'h1', { id: 'conversations-title', text: 'Conversations' }),
       start,
     ),
     none,
@@ -97,7 +98,7 @@ class Thread {
   readonly #channel: string;
   readonly #panel: TalkPanel;
   readonly #face = avatar('', '');
-  readonly #title = h('h2', { id: 'thread-title' });
+  readonly #title = h('h1', { id: 'thread-title' });
   readonly #status = h('p', { class: 'talk-people' });
 
   constructor(radio: Radio, channel: string, go: (path: string) => void) {

@@ -38,6 +38,8 @@ export interface InboxEvents {
   conversations: { readonly inbox: Inbox };
 }
 
+// As many as a state has at most.
+const STATE_MAX = 20;
 // Older ones are brought by `notifications`.
 const NOTIFICATIONS_MAX = 500;
 
@@ -192,7 +194,10 @@ export class Inbox extends Emitter<InboxEvents> {
     this.#ready = true;
     this.#notifications = parseNotifications(state);
     this.#unread = number(state, 'unread') ?? 0;
-    this.#moreNotifications = this.#notifications.length > 0;
+    // The state says nothing of older ones; below a whole page there are none, but for what
+    // did not fit a frame.
+    const count = this.#notifications.length;
+    this.#moreNotifications = count >= STATE_MAX || this.#unread > count;
     this.#takeRooms(parseRooms({ rooms: objects(state, 'conversations') }));
     this.emit('notifications', { inbox: this });
   }
