@@ -75,6 +75,8 @@ pub struct Stats {
     pub frames_sent: u64,
     /// Frames dropped before fan-out because the thread was behind.
     pub frames_behind: u64,
+    /// Frames dropped for single listeners: too old, or too large for their path.
+    pub frames_dropped: u64,
     /// UDP datagrams sent.
     pub packets_sent: u64,
     /// UDP datagrams received.
@@ -83,6 +85,8 @@ pub struct Stats {
     pub retried: u64,
     /// First packets refused or ignored.
     pub refused: u64,
+    /// Connections that ended before they asked for a session.
+    pub handshakes_failed: u64,
 }
 
 /// Stateless answers that wait; further ones are dropped, as they may be.
@@ -399,8 +403,13 @@ impl Core {
         {
             self.admission.arrived(counted);
         }
-        if session.is_over() && session.membership.is_some() {
-            self.leave(slot);
+        self.stats.frames_dropped += session.take_dropped();
+        if session.is_over() {
+            let is_news = !std::mem::replace(&mut session.is_counted_over, true);
+            self.stats.handshakes_failed += u64::from(is_news && !session.has_opened);
+            if session.membership.is_some() {
+                self.leave(slot);
+            }
         }
     }
 
@@ -514,6 +523,7 @@ impl Core {
                 session.send_frame(&context, frame);
             }
             self.stats.frames_sent += frames.len() as u64;
+            self.stats.frames_dropped += session.take_dropped();
         }
         self.poll_session(now, slot, batch);
         true
@@ -531,6 +541,7 @@ impl Core {
             return;
         };
         if let Some(membership) = session.membership.take() {
+            session.drop_late();
             let sessions = &mut self.sessions;
             self.tracks.leave(membership, |moved, place| {
                 if let Some(Some(session)) = sessions.get_mut(moved) {

@@ -27,6 +27,13 @@ pub struct Engine {
     events: EventSender,
 }
 
+/// An engine's port: bound, and not served yet.
+#[derive(Debug)]
+pub struct Port {
+    address: SocketAddr,
+    sockets: Vec<Bound>,
+}
+
 /// Commands and frames to an engine; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Handle(Arc<Shared>);
@@ -82,15 +89,14 @@ impl Engine {
         threads: usize,
         pins: &[usize],
     ) -> Result<(Self, Events), StartError> {
-        if !(1..=256).contains(&threads) {
-            return Err(StartError::Threads);
-        }
+        Self::serve(config, Port::bind(address, threads)?, pins)
+    }
+
+    /// Serves on a port that is bound already.
+    pub fn serve(config: Config, port: Port, pins: &[usize]) -> Result<(Self, Events), StartError> {
+        let Port { address, sockets } = port;
         let failed = |source| StartError::Io { address, source };
-        let mut sockets = vec![Bound::bind(address).map_err(failed)?];
-        let address = sockets[0].address();
-        for _ in 1..threads {
-            sockets.push(Bound::bind(address).map_err(failed)?);
-        }
+        let threads = sockets.len();
         let inboxes: Vec<_> = (0..threads)
             .map(|_| Inbox::new().map(Arc::new))
             .collect::<io::Result<_>>()
@@ -143,6 +149,30 @@ impl Engine {
     #[must_use]
     pub fn handle(&self) -> Handle {
         self.handle.clone()
+    }
+}
+
+impl Port {
+    /// Binds a socket for each thread. A port somebody else has is an error.
+    pub fn bind(address: SocketAddr, threads: usize) -> Result<Self, StartError> {
+        if !(1..=256).contains(&threads) {
+            return Err(StartError::Threads);
+        }
+        let failed = |source| StartError::Io { address, source };
+        // Sockets that share a port would share it with another program as well.
+        Bound::check_free(address).map_err(failed)?;
+        let mut sockets = vec![Bound::bind(address).map_err(failed)?];
+        let address = sockets[0].address();
+        for _ in 1..threads {
+            sockets.push(Bound::bind(address).map_err(failed)?);
+        }
+        Ok(Self { address, sockets })
+    }
+
+    /// Where it is bound.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 }
 

@@ -38,6 +38,6 @@ pub mod testing;
 pub use batch::{Batch, Packet};
 pub use config::{Config, ConfigError, Secrets};
 pub use core::{Core, Stats};
-pub use engine::{Engine, Handle, StartError, ThreadStats};
+pub use engine::{Engine, Handle, Port, StartError, ThreadStats};
 pub use message::{Cause, Command, Event, Frame, Lane, Opened, SessionId, Summary, UNI_LANES};
 pub use queue::{Events, Overloaded};

@@ -94,6 +94,14 @@ pub enum Event {
         /// What it carries.
         bytes: Bytes,
     },
+    /// All that was written on a lane before a [`Command::Fence`] is with the network stack,
+    /// which has room for more.
+    Written {
+        /// Whose.
+        session: SessionId,
+        /// Where.
+        lane: Lane,
+    },
     /// The session is over. Comes once for each [`Event::Opened`], as its last event.
     Closed {
         /// Which.
@@ -120,6 +128,7 @@ impl Event {
             Self::Control { session, .. }
             | Self::ControlEnd { session }
             | Self::Datagram { session, .. }
+            | Self::Written { session, .. }
             | Self::Closed { session, .. } => Some(*session),
             Self::ThreadRestarted { .. } => None,
         }
@@ -209,7 +218,7 @@ pub enum Command {
         bytes: usize,
     },
     /// Appends to a stream. Before the client opened its control stream, writes on
-    /// [`Lane::Control`] wait.
+    /// [`Lane::Control`] wait. No bytes open a [`Lane::Uni`] all the same.
     Write {
         /// Whose.
         session: SessionId,
@@ -217,6 +226,14 @@ pub enum Command {
         lane: Lane,
         /// What; handed over without a copy.
         bytes: Bytes,
+    },
+    /// Asks for [`Event::Written`] once what was written on the lane so far is out of the
+    /// engine's hands: the pace for whoever has much to write. One at a time per lane.
+    Fence {
+        /// Whose.
+        session: SessionId,
+        /// Where.
+        lane: Lane,
     },
     /// One datagram to one session.
     Datagram {
@@ -258,6 +275,7 @@ impl Command {
             | Self::Refuse { session, .. }
             | Self::Consumed { session, .. }
             | Self::Write { session, .. }
+            | Self::Fence { session, .. }
             | Self::Datagram { session, .. }
             | Self::Close { session, .. }
             | Self::Join { session, .. }

@@ -84,6 +84,11 @@ impl Bound {
         })
     }
 
+    /// Fails when somebody has the port already.
+    pub(crate) fn check_free(address: SocketAddr) -> io::Result<()> {
+        std::net::UdpSocket::bind(address).map(drop)
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }

@@ -12,6 +12,10 @@ pub(super) struct Outgoing {
     waiting: VecDeque<Bytes>,
     bytes: usize,
     ending: bool,
+    /// To be opened though nothing waits.
+    is_wanted: bool,
+    /// Somebody waits for what was written to be passed on.
+    is_fenced: bool,
     state: State,
 }
 
@@ -43,6 +47,25 @@ impl Outgoing {
 
     pub(super) fn begin(&mut self, stream: StreamId) {
         self.stream = Some(stream);
+        self.is_wanted = false;
+    }
+
+    /// Opens the stream also without anything to write.
+    pub(super) fn open(&mut self) {
+        self.is_wanted = self.stream.is_none();
+    }
+
+    pub(super) fn fence(&mut self) {
+        self.is_fenced = true;
+    }
+
+    /// Whether a fence was reached, once.
+    pub(super) fn take_written(&mut self) -> bool {
+        self.waiting.is_empty() && std::mem::take(&mut self.is_fenced)
+    }
+
+    pub(super) fn is_fenced(&self) -> bool {
+        self.is_fenced
     }
 
     /// Queues bytes; they are dropped when the stream is ending already.
@@ -68,12 +91,13 @@ impl Outgoing {
 
     /// Whether there is something a stream must be opened for.
     pub(super) fn wants_stream(&self) -> bool {
-        self.stream.is_none() && !self.waiting.is_empty()
+        self.stream.is_none() && (self.is_wanted || !self.waiting.is_empty())
     }
 
     /// Ends the stream behind what waits. Without either there is nothing to end.
     pub(super) fn end(&mut self) {
         self.ending = true;
+        self.is_wanted = false;
         if self.stream.is_none() && self.waiting.is_empty() {
             self.over();
         }

@@ -77,6 +77,14 @@ pub(super) struct Session {
     /// Frames the congestion window held back, and since when.
     late: VecDeque<(Instant, Bytes)>,
     frames_dropped: u64,
+    /// Of these, told to the core.
+    frames_dropped_told: u64,
+    /// [`Event::Opened`] was sent at some time.
+    pub(super) has_opened: bool,
+    /// Its end was counted.
+    pub(super) is_counted_over: bool,
+    /// Some lane has a fence.
+    is_fenced: bool,
 }
 
 /// Where a session puts what happened, and what it must know.
@@ -124,6 +132,10 @@ impl Session {
             has_datagrams: false,
             late: VecDeque::new(),
             frames_dropped: 0,
+            frames_dropped_told: 0,
+            has_opened: false,
+            is_counted_over: false,
+            is_fenced: false,
         }
     }
 
@@ -191,6 +203,9 @@ impl Session {
         if let Phase::Closing { .. } = self.phase {
             self.advance_closing(context);
         }
+        if self.is_fenced {
+            self.tell_written(context);
+        }
     }
 
     /// Reads streams and datagrams as far as there is room for events.
@@ -208,6 +223,7 @@ impl Session {
             Command::Refuse { status, .. } => self.refuse(context, status),
             Command::Consumed { bytes, .. } => self.consumed(context, bytes),
             Command::Write { lane, bytes, .. } => self.write(context, lane, bytes),
+            Command::Fence { lane, .. } => self.fence(lane),
             Command::Datagram { frame, .. } => self.send_frame(context, &frame),
             Command::Close { code, reason, .. } => self.close(context, code, reason),
             // The core's: they are about tracks.
@@ -216,17 +232,17 @@ impl Session {
     }
 
     fn write(&mut self, context: &mut Context<'_>, lane: Lane, bytes: Bytes) {
-        if !matches!(self.phase, Phase::Asked | Phase::Open) || bytes.is_empty() {
+        if !matches!(self.phase, Phase::Asked | Phase::Open) {
             return;
         }
-        let outgoing = match lane {
-            Lane::Control => &mut self.control,
-            Lane::Uni(number) => match self.unis.get_mut(usize::from(number)) {
-                Some(outgoing) => outgoing,
-                None => return,
-            },
+        let Some(outgoing) = self.lane(lane) else {
+            return;
         };
-        outgoing.push(bytes);
+        match (bytes.is_empty(), lane) {
+            (false, _) => outgoing.push(bytes),
+            (true, Lane::Uni(_)) => outgoing.open(),
+            (true, Lane::Control) => return,
+        }
         self.flush();
         let (writes, bytes) = (
             context.config.lane_writes_max,
@@ -238,6 +254,37 @@ impl Session {
             self.conn
                 .close(context.now, VarInt::from_u32(h3::NO_ERROR), Bytes::new());
             self.phase = Phase::Over;
+        }
+    }
+
+    fn lane(&mut self, lane: Lane) -> Option<&mut Outgoing> {
+        match lane {
+            Lane::Control => Some(&mut self.control),
+            Lane::Uni(number) => self.unis.get_mut(usize::from(number)),
+        }
+    }
+
+    fn fence(&mut self, lane: Lane) {
+        if let Some(outgoing) = self.lane(lane) {
+            outgoing.fence();
+            self.is_fenced = true;
+        }
+    }
+
+    /// Tells of the lanes that are out of our hands. These events always go out: there is
+    /// one for each fence at most.
+    fn tell_written(&mut self, context: &mut Context<'_>) {
+        let unis = (0..).map(Lane::Uni).zip(&mut self.unis);
+        let lanes = std::iter::once((Lane::Control, &mut self.control)).chain(unis);
+        self.is_fenced = false;
+        for (lane, outgoing) in lanes {
+            if outgoing.take_written() && self.is_announced {
+                context.events.push_back(Event::Written {
+                    session: self.id,
+                    lane,
+                });
+            }
+            self.is_fenced |= outgoing.is_fenced();
         }
     }
 

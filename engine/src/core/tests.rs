@@ -199,6 +199,22 @@ fn datagrams_of_a_client_come_without_their_prefix() {
 }
 
 #[test]
+fn a_fence_is_told_once_what_was_written_has_left() {
+    let mut pair = Pair::new(|_| {});
+    let (_, opened) = pair.open();
+    let session = opened.session;
+    let lane = Lane::Uni(1);
+    write(&mut pair, session, lane, b"news");
+    pair.run(ms(50));
+    assert_eq!(pair.events.pop_front(), None, "nobody asked");
+    command(&mut pair, Command::Fence { session, lane });
+    pair.run(ms(50));
+    let written = Event::Written { session, lane };
+    assert_eq!(pair.events.pop_front(), Some(written));
+    assert_eq!(pair.events.pop_front(), None, "once");
+}
+
+#[test]
 fn a_close_delivers_what_was_written_then_code_and_reason() {
     let mut pair = Pair::new(|_| {});
     let (client, opened) = pair.open();
@@ -220,7 +236,7 @@ fn a_close_delivers_what_was_written_then_code_and_reason() {
         [
             ClientEvent::Control(client, Bytes::from_static(b"bye")),
             ClientEvent::Capsule(client, 10, reason),
-            ClientEvent::Lost(client, "closed 256".into()),
+            ClientEvent::Lost(client, "closed 10".into()),
         ]
     );
     assert_eq!(closed(&mut pair, session), Cause::Local);

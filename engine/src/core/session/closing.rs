@@ -66,8 +66,13 @@ impl Session {
             return;
         }
         self.announce_end(context, Cause::Local);
-        let code = VarInt::from_u32(h3::NO_ERROR);
-        self.conn.close(context.now, code, Bytes::new());
+        // Clients that know of no capsule see the session's code in QUIC's own close.
+        let code = match self.phase {
+            Phase::Closing { code, .. } => code,
+            _ => h3::NO_ERROR,
+        };
+        self.conn
+            .close(context.now, VarInt::from_u32(code), Bytes::new());
         self.phase = Phase::Over;
     }
 }

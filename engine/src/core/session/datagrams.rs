@@ -59,6 +59,17 @@ impl Session {
         self.late.is_empty() && self.conn.datagrams().send_buffer_space() >= empty
     }
 
+    /// Forgets what was held back: it is of a track that is not wanted any more.
+    pub(in super::super) fn drop_late(&mut self) {
+        self.late.clear();
+    }
+
+    /// Frames dropped since this was asked last.
+    #[inline]
+    pub(in super::super) fn take_dropped(&mut self) -> u64 {
+        self.frames_dropped - std::mem::replace(&mut self.frames_dropped_told, self.frames_dropped)
+    }
+
     pub(in super::super) fn has_late(&self) -> bool {
         !self.late.is_empty()
     }

@@ -35,6 +35,7 @@ impl Session {
         self.answer = Outgoing::on(id);
         self.phase = Phase::Asked;
         self.is_announced = true;
+        self.has_opened = true;
         self.deadline = Some(context.now + context.config.handshake_timeout);
         context.events.push_back(Event::Opened(Box::new(opened)));
         if context.config.accept_at_once {
