@@ -11,14 +11,20 @@
 //! # What it does
 //!
 //! Packets are put in order in a ring of 1,024. Play-out begins when the oldest packet has
-//! waited for the target delay, which follows from measured arrivals: the relative delay that
-//! all but one in 1,000 packets of the last half minute stayed below. A missing packet is
-//! concealed by the decoder when its turn comes and not before; concealment fades out from
-//! 40 to 120 ms, then the state is [`State::Interrupted`] and play-out starts anew with the
-//! next packets. A packet that comes while play-out waits for it plays on, so the delay grows
-//! at once; it is brought back to the target, and a clock that drifts is followed, by playing
-//! up to 0.15 % faster or slower. Far too much delay ([`Config::skip_above`]) is passed over
-//! with a cross-fade.
+//! waited for the target delay, which follows from measured arrivals: what all but one in
+//! 1,000 packets ([`Profile`]) of the last half minute stayed below, however they came, and
+//! what it takes for repair to come in time where packets are lost. A packet that is neither
+//! here nor just late is asked for again ([`Receiver::poll_request`]) while the answer can
+//! still come before its turn; where it cannot, copies are wanted
+//! ([`Receiver::redundancy_wanted`]). What is still missing is concealed by the decoder when
+//! its turn comes and not before; concealment fades out from 40 to 120 ms, then the state is
+//! [`State::Interrupted`] and play-out starts anew with the next packets.
+//!
+//! A packet that comes while play-out waits for it plays on, so the delay grows at once.
+//! Otherwise the delay follows the target by leaving out or repeating a few milliseconds
+//! where the sound resembles itself, up to 4 % of the time and at the same pitch, and by
+//! playing up to 0.15 % faster or slower, as for a clock that drifts. Far too much delay
+//! ([`Config::skip_above`]) is passed over with a cross-fade.
 //!
 //! # Cost
 //!
@@ -37,6 +43,7 @@ mod repair;
 mod slots;
 mod speed;
 mod stats;
+mod stretch;
 mod voice;
 
 use std::collections::VecDeque;
@@ -61,8 +68,8 @@ use voice::Voice;
 pub struct Config {
     /// Sample rate of the sound pulled, in Hz, clamped to 8,000 to 192,000. Default 48,000.
     pub output_rate: u32,
-    /// Delay assumed before arrivals are measured. Default 30 ms; it takes about half a
-    /// minute of a calm network to sink below.
+    /// Delay assumed before arrivals are measured. Default 30 ms; it fades within ten
+    /// seconds.
     pub start_delay: Duration,
     /// Largest delay aimed for; packets later than that are concealed. Default 2 s.
     pub max_delay: Duration,
@@ -70,6 +77,9 @@ pub struct Config {
     pub profile: Profile,
     /// How many bytes repair may cost. Default [`Repair::Auto`].
     pub repair: Repair,
+    /// Whether the delay is also changed by time-stretching, at the same pitch. Default yes;
+    /// without, it changes by 0.15 % at most.
+    pub stretch: bool,
     /// A delay to keep to, whatever the network does. Default none: it adapts.
     pub fixed_delay: Option<Duration>,
     /// Delay beyond the target that is passed over at once instead of by playing faster.
@@ -85,6 +95,7 @@ impl Default for Config {
             max_delay: Duration::from_secs(2),
             profile: Profile::default(),
             repair: Repair::default(),
+            stretch: true,
             fixed_delay: None,
             skip_above: Duration::from_millis(400),
         }
@@ -165,6 +176,8 @@ pub struct Receiver {
     voice: Voice,
     /// Samples made up while play-out waited for its next packet.
     dry: usize,
+    /// When the last packet came by itself.
+    last_arrival: Duration,
     /// Length of the current pull.
     pull_ms: f64,
     /// Server time minus our clock, in microseconds.
@@ -219,6 +232,7 @@ impl Receiver {
             speed: Speed::default(),
             voice: Voice::new(decoder, config.output_rate),
             dry: 0,
+            last_arrival: Duration::ZERO,
             pull_ms: 0.0,
             clock_offset_us: None,
             play_delay: Histogram::new(),

@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use super::intake::{Place, Verdict};
 use super::slots::Seen;
-use super::{Arrival, Event, PacketError, Receiver, Stream};
+use super::{Arrival, Event, PacketError, Receiver, State, Stream};
 use crate::Packet;
 use crate::toc::Toc;
+
+/// After a longer silence the path may be another, and the delay is chosen anew; after a
+/// shorter one, as a handover's, what comes first is late by what was known before.
+const SAME_PATH: Duration = Duration::from_millis(500);
 
 impl Receiver {
     /// Takes a packet that arrived at `now`. Any bytes, any numbers, any order: the worst is
@@ -34,6 +38,11 @@ impl Receiver {
         };
         let newest = self.stream.map(|stream| stream.newest);
         match self.intake.judge(newest, place, packet.copy) {
+            Verdict::Fits if self.begins_in_past(packet, place) => {
+                self.restart();
+                self.counts.restarts += 1;
+                self.push_event(Event::Restarted(place.timestamp));
+            }
             Verdict::Fits => {}
             Verdict::Doubtful => return Ok(Arrival::Doubtful),
             Verdict::Restart => {
@@ -49,6 +58,20 @@ impl Receiver {
             }
         }
         Ok(self.place(now, packet, place))
+    }
+
+    /// Whether this is a source that began anew with numbers it had before.
+    fn begins_in_past(&mut self, packet: &Packet<'_>, place: Place) -> bool {
+        let Some(stream) = self.stream else {
+            return false;
+        };
+        if place.sequence >= stream.next_sequence {
+            if !packet.copy {
+                self.intake.forget_past();
+            }
+            return false;
+        }
+        !packet.copy && stream.began && self.intake.is_new_past(place)
     }
 
     fn place(&mut self, now: Duration, packet: &Packet<'_>, place: Place) -> Arrival {
@@ -70,9 +93,18 @@ impl Receiver {
         let seen = self.slots.seen(place.sequence);
         let repaired = !packet.copy && self.repairs.answers(now, place.sequence);
         let original = !packet.copy && !repaired;
+        if packet.copy {
+            let seconds = f64::from(place.samples) / 48_000.0;
+            self.repairs.spend(1.0, seconds);
+        }
         if original {
+            let silence = now.saturating_sub(self.last_arrival);
+            if self.state == State::Interrupted && silence > SAME_PATH {
+                self.delay.forget_floor();
+            }
+            self.last_arrival = now;
             self.observe(now, place, overtaken);
-        } else if seen == Seen::No {
+        } else if seen != Seen::Before {
             self.delay.observe_repair(now, place.timestamp);
         }
         let arrival = if seen == Seen::Before {
@@ -124,19 +156,16 @@ impl Receiver {
 
     /// The packet itself after its copy is no duplicate; the copy after it neither.
     fn handle_again(&mut self, packet: &Packet<'_>) -> Arrival {
-        let seconds = self
-            .stream
-            .map_or(0.0, |stream| f64::from(stream.newest.samples) / 48_000.0);
         let slot = self.slots.slot_mut(packet.sequence);
         if packet.copy {
-            self.repairs.spend(1.0, seconds);
-        } else if slot.copy {
+            return Arrival::Duplicate;
+        }
+        if slot.copy {
             // What only a copy had brought so far has come by itself.
             slot.copy = false;
             slot.send_time = packet.send_time;
         } else {
             self.counts.duplicates += 1;
-            self.repairs.spend(1.0, seconds);
         }
         Arrival::Duplicate
     }

@@ -18,11 +18,11 @@ const PIECES: usize = 4;
 /// How long it takes the histogram to forget two thirds of what it saw.
 const MEMORY_S: f64 = 30.0;
 
-/// How many packets the start-up assumption counts for: it fades in half a minute.
-const PRIOR_PACKETS: f64 = 5.0;
+/// How many packets the start-up assumption counts for: it fades in ten seconds.
+const PRIOR_PACKETS: f64 = 0.5;
 
 /// How fast the target sinks, in ms per second.
-const FALL_MS_PER_S: f64 = 5.0;
+const FALL_MS_PER_S: f64 = 10.0;
 
 /// Arrival minus media time, in milliseconds; only differences mean anything.
 fn offset_ms(now: Duration, timestamp: u64) -> f64 {
@@ -81,6 +81,10 @@ impl Delay {
     pub(super) fn observe(&mut self, now: Duration, timestamp: u64, samples: u32) {
         let offset = offset_ms(now, timestamp);
         let relative = offset - self.floor.observe(now, offset);
+        if relative > self.max_ms {
+            // No delay would have waited for it, or its source began anew.
+            return;
+        }
         let seconds = f64::from(samples) / f64::from(SAMPLE_RATE);
         let keep = (-seconds / MEMORY_S).exp();
         self.arrivals.forget(keep);

@@ -36,9 +36,14 @@ pub(super) enum Verdict {
     Absurd,
 }
 
+/// Packets long past that have to follow from each other, in order, for the stream to restart
+/// at them: more than repair brings late, and soon enough for 20 ms packets.
+const PROOF_OF_PAST: u32 = 6;
+
 #[derive(Debug, Default)]
 pub(super) struct Intake {
     aside: Option<(Place, u32)>,
+    past: Option<(Place, u32)>,
 }
 
 impl Intake {
@@ -68,6 +73,30 @@ impl Intake {
         }
         self.aside = Some((packet, count));
         Verdict::Doubtful
+    }
+}
+
+impl Intake {
+    /// A source that begins anew with lower numbers looks like packets long past: tells
+    /// whether this is one of enough of them, each right after the one before, while nothing
+    /// newer came.
+    pub(super) fn is_new_past(&mut self, packet: Place) -> bool {
+        let count = match self.past {
+            Some((before, count))
+                if packet.sequence == before.sequence + 1
+                    && packet.timestamp == before.timestamp + u64::from(before.samples) =>
+            {
+                count + 1
+            }
+            _ => 1,
+        };
+        self.past = Some((packet, count));
+        count >= PROOF_OF_PAST
+    }
+
+    /// Something of the stream itself came.
+    pub(super) fn forget_past(&mut self) {
+        self.past = None;
     }
 }
 

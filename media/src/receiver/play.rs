@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::pcm::Source;
 use super::slots::{Content, SLOTS};
+use super::stretch;
 use super::{Event, Receiver, State};
 use crate::SAMPLE_RATE;
 use crate::decoder::CONCEAL_STEP;
@@ -99,12 +100,48 @@ impl Receiver {
         }
     }
 
-    /// Plays the packet whose turn it is.
+    /// Plays the packet whose turn it is, and those behind it that stretching needs.
     fn play(&mut self, now: Duration) {
+        let wish = self.stretch_wish();
+        loop {
+            self.play_one(now);
+            let held = self.voice.held();
+            if wish == 0 || held == 0 || held >= stretch::ENOUGH || !self.is_next_at_hand() {
+                break;
+            }
+        }
+        let stream = self.stream.expect("playing without a stream");
+        let likeness = self.speed.likeness();
+        let done = self.voice.release(stream.next_timestamp, wish, likeness);
+        if wish != 0 {
+            self.counts.stretched_ms += ms(done.unsigned_abs());
+            self.speed.stretched(done as f64 / 48.0);
+        }
+    }
+
+    /// By how many samples sound is to become shorter, or longer below 0; mostly 0.
+    fn stretch_wish(&self) -> i64 {
+        if !self.config.stretch || self.dry > 0 {
+            return 0;
+        }
+        let wish_ms = self.speed.stretch_ms(self.delay.target_ms());
+        (wish_ms * 48.0) as i64
+    }
+
+    /// Whether the next packet is here and follows without a gap.
+    fn is_next_at_hand(&self) -> bool {
+        let stream = self.stream.expect("playing without a stream");
+        let slot = self.slots.slot(stream.next_sequence);
+        self.slots.is_stored(stream.next_sequence) && slot.timestamp == stream.next_timestamp
+    }
+
+    /// Decodes the packet whose turn it is.
+    fn play_one(&mut self, now: Duration) {
         let stream = self.stream.as_mut().expect("playing without a stream");
         let slot = self.slots.slot(stream.next_sequence);
         let (samples, timestamp) = (slot.samples, slot.timestamp);
-        let pending = Duration::from_secs_f64(ms(self.voice.pcm.pending() as u64) / 1e3);
+        let ahead = self.voice.pcm.pending() + self.voice.held();
+        let pending = Duration::from_secs_f64(ms(ahead as u64) / 1e3);
         if let (Some(offset), Some(sent)) = (self.clock_offset_us, slot.send_time) {
             let leaves = ((now + pending).as_micros() as i64).wrapping_add(offset);
             let elapsed_us = (leaves as u32).wrapping_sub(sent) as i32;
@@ -134,6 +171,7 @@ impl Receiver {
         let stream = self.stream.as_mut().expect("playing without a stream");
         self.slots.settle(stream.next_sequence, Content::Missed);
         stream.next_sequence += 1;
+        self.repairs.passed(stream.next_sequence - 1);
         self.counts.lost += 1;
         // What was made up while waiting turns out to have been in this packet's place.
         let share = gap / missing;
@@ -164,8 +202,6 @@ impl Receiver {
         if self.voice.is_faded() {
             self.counts.underruns += 1;
             self.dry = 0;
-            // The path may have changed meanwhile, and the delay is chosen anew.
-            self.delay.forget_floor();
             self.speed.restart();
             self.voice.stop();
             self.set_state(State::Interrupted);

@@ -39,8 +39,8 @@ impl Profile {
     /// Added to what was measured, in ms: for rounding and the callback's own jitter.
     pub(super) fn margin_ms(self) -> f64 {
         match self {
-            Self::Interactive => 2.0,
-            Self::Live => 3.0,
+            Self::Interactive => 1.0,
+            Self::Live => 2.0,
             Self::Safe => 15.0,
         }
     }
@@ -54,12 +54,12 @@ impl Profile {
         }
     }
 
-    /// Packets lost of late, of 20 s of decaying memory, that make it wait for repair: a
-    /// lone loss in minutes is cheaper concealed than more delay for all.
+    /// Losses of late, in a row counted as one, of 20 s of decaying memory, that make it wait
+    /// for repair: a lone loss is cheaper concealed than more delay for all.
     pub(super) fn losses_min(self) -> f64 {
         match self {
-            Self::Interactive => 4.0,
-            Self::Live => 1.5,
+            Self::Interactive => 6.0,
+            Self::Live => 3.5,
             Self::Safe => 0.3,
         }
     }

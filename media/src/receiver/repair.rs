@@ -23,6 +23,12 @@ const AHEAD: u64 = 8;
 /// Most tries for one packet, over all rounds.
 const TRIES_MAX: u8 = 12;
 
+/// Packets asked for in vain, in a row, after which nobody waits for answers any more.
+const IN_VAIN_MAX: u32 = 12;
+
+/// Intervals between tries that play-out waits for where losses come in bursts.
+const BURST_TRIES: f64 = 4.7;
+
 /// Round trip assumed while none is measured.
 const ROUND_TRIP_MS: f64 = 100.0;
 
@@ -70,6 +76,8 @@ pub(super) struct Repairs {
     bursts: f64,
     total: f64,
     reordered: f64,
+    /// Packets asked for in a row that never came.
+    in_vain: u32,
     /// Losses in a row up to the sequence judged last.
     run: u64,
     /// Share of the stream's bytes that repair may still cost, in seconds of the stream.
@@ -89,6 +97,7 @@ impl Repairs {
             bursts: 0.0,
             total: 0.0,
             reordered: 0.0,
+            in_vain: 0,
             run: 0,
             purse_s: 0.0,
             level: 0,
@@ -110,16 +119,20 @@ impl Repairs {
 
     /// Whether a packet that arrives now is the answer to a request for it, and not the
     /// packet itself, late.
-    pub(super) fn answers(&self, now: Duration, sequence: u64) -> bool {
+    pub(super) fn answers(&mut self, now: Duration, sequence: u64) -> bool {
         let asked = &self.asked[(sequence % ASKED) as usize];
         let known = asked.tries > 0 && asked.sequence == sequence;
-        let soonest = Duration::from_secs_f64(self.round_trip_ms() * 0.7 / 1e3);
+        let soonest = Duration::from_secs_f64(self.round_trip_ms() * 0.9 / 1e3);
         let soonest = if self.round_trip.is_none() {
             Duration::from_millis(2)
         } else {
             soonest
         };
-        known && now.saturating_sub(asked.first) >= soonest
+        let answer = known && now.saturating_sub(asked.first) >= soonest;
+        if answer {
+            self.in_vain = 0;
+        }
+        answer
     }
 
     pub(super) fn loss(&self) -> f64 {
@@ -157,8 +170,12 @@ impl Repairs {
         if self.run == 1 {
             self.bursts += 1.0;
         }
-        if self.run as f64 * seconds * 1e3 <= OUTAGE_MS {
+        let outage = (OUTAGE_MS / 1e3 / seconds.max(0.001)) as u64;
+        if self.run < outage {
             self.lost += 1.0;
+        } else if self.run == outage {
+            self.lost = (self.lost - outage as f64).max(0.0);
+            self.bursts = (self.bursts - 1.0).max(0.0);
         }
     }
 
@@ -175,28 +192,56 @@ impl Repairs {
     fn tries(&self, repair: Repair) -> u8 {
         let loss = self.loss().clamp(0.001, 0.5);
         let fail = 1.0 - (1.0 - loss) * (1.0 - loss);
-        let enough = ((1e-4 / loss).ln() / fail.ln()).ceil().max(1.0);
+        let enough = ((2e-5 / loss).ln() / fail.ln()).ceil().max(1.0);
         let affordable = (repair.budget() * 0.8 / loss).floor().max(1.0);
         enough.min(affordable).min(5.0) as u8
     }
 
-    /// Time between tries that travel at once: bursts are to be outlived.
-    fn spacing_ms(&self) -> f64 {
-        if self.burst() > 1.6 { 10.0 } else { 3.0 }
+    fn is_bursty(&self) -> bool {
+        self.burst() > 1.6
     }
 
-    /// The delay within which a missing packet is repaired by retransmission, in ms.
-    fn delay_ms(&self, patience_ms: f64, repair: Repair) -> f64 {
-        let spread = f64::from(self.tries(repair) - 1) * self.spacing_ms();
-        patience_ms + self.round_trip_ms() + spread + 3.0
+    /// Time between tries that travel at once: bursts are to be outlived.
+    fn spacing_ms(&self) -> f64 {
+        if self.is_bursty() {
+            (self.round_trip_ms() / 4.0).clamp(8.0, 40.0)
+        } else {
+            2.0
+        }
+    }
+
+    /// How long tries go on without waiting for the answer to the first.
+    fn spread_ms(&self, repair: Repair) -> f64 {
+        if self.is_bursty() {
+            self.spacing_ms() * BURST_TRIES
+        } else {
+            f64::from(self.tries(repair) - 1) * self.spacing_ms()
+        }
+    }
+
+    /// The delay within which a missing packet is repaired by retransmission, in ms, with as
+    /// many tries as fit below `max_ms`; `None` if not even one does.
+    fn delay_ms(&self, patience_ms: f64, repair: Repair, max_ms: f64) -> Option<f64> {
+        let least_ms = patience_ms + self.round_trip_ms() + 2.0;
+        let room_ms = max_ms - least_ms;
+        (room_ms >= 0.0).then(|| least_ms + self.spread_ms(repair).min(room_ms))
     }
 
     /// Whether packets are lost often enough that play-out waits for repair.
     fn is_worth_waiting(&self, profile: Profile) -> bool {
-        self.lost >= profile.losses_min()
+        let answered = self.round_trip.is_some() && self.in_vain < IN_VAIN_MAX;
+        answered && self.bursts >= profile.losses_min()
     }
 
-    /// Pays for a packet's copies or its needless repetition, of a share of its own bytes.
+    /// The turn of `sequence` passed without it.
+    pub(super) fn passed(&mut self, sequence: u64) {
+        let asked = &self.asked[(sequence % ASKED) as usize];
+        if asked.tries > 0 && asked.sequence == sequence {
+            self.in_vain = self.in_vain.saturating_add(1);
+        }
+    }
+
+    /// Pays for copies or answers, as many as `share` packets of `seconds`.
     pub(super) fn spend(&mut self, share: f64, seconds: f64) {
         self.purse_s -= share * seconds;
     }
@@ -287,12 +332,19 @@ impl Receiver {
             }
         }
         self.counts.requested += request.len as u64;
+        let seconds = f64::from(stream.newest.samples) / 48_000.0;
+        self.repairs.spend(request.len as f64, seconds);
         (request.len > 0).then_some(request)
     }
 
     /// How late a packet may be before it is taken for lost.
     fn patience_ms(&self) -> f64 {
-        self.delay.percentile_ms(0.98) + 2.0
+        // Where much is lost, asking in vain now and then costs less than asking late.
+        if self.repairs.loss() > 0.02 {
+            self.delay.percentile_ms(0.95) + 1.0
+        } else {
+            self.delay.percentile_ms(0.98) + 2.0
+        }
     }
 
     fn asks_for(
@@ -317,20 +369,24 @@ impl Receiver {
         } else {
             patience_ms
         };
-        if self.repairs.level > 0 {
-            // Its copy comes with the next packet.
-            patience_ms += f64::from(stream.newest.samples) / 48.0;
+        let round_trip_ms = self.repairs.round_trip_ms();
+        let last_useful_ms = self.play_delay_ms(now).max(self.delay.target_ms());
+        // Its copy comes with the next packet, if there is time to wait for that and then ask.
+        let frame_ms = f64::from(stream.newest.samples) / 48.0;
+        let leisure_ms =
+            last_useful_ms - round_trip_ms - self.repairs.spread_ms(self.config.repair);
+        if self.repairs.level > 0 && patience_ms + frame_ms < leisure_ms {
+            patience_ms += frame_ms;
         }
         if age_ms < patience_ms {
             return false;
         }
-        let round_trip_ms = self.repairs.round_trip_ms();
-        let last_useful_ms = self.play_delay_ms(now).max(self.delay.target_ms());
         if age_ms + round_trip_ms > last_useful_ms {
             return false;
         }
         let tries = self.repairs.tries(self.config.repair);
         let spacing_ms = self.repairs.spacing_ms();
+        let bursty = self.repairs.is_bursty() && self.config.repair != Repair::Economy;
         let asked = &mut self.repairs.asked[(sequence % ASKED) as usize];
         if asked.sequence != sequence || asked.tries == 0 {
             *asked = Asked {
@@ -341,7 +397,8 @@ impl Receiver {
             };
             return true;
         }
-        let wait_ms = if asked.tries.is_multiple_of(tries) {
+        let pauses = !bursty && asked.tries.is_multiple_of(tries);
+        let wait_ms = if pauses {
             round_trip_ms * 1.1 + 5.0
         } else {
             spacing_ms
@@ -386,10 +443,7 @@ impl Receiver {
                 self.counts.missing += 1;
             }
             self.repairs.judge(arrived, seconds);
-            let retransmits = self
-                .repairs
-                .delay_ms(self.patience_ms(), self.config.repair)
-                <= self.config.profile.repair_ms_max();
+            let retransmits = self.retransmission_ms().is_some();
             self.repairs
                 .choose_level(retransmits, self.config.repair, seconds);
             next += 1;
@@ -404,14 +458,13 @@ impl Receiver {
         if !self.repairs.is_worth_waiting(self.config.profile) {
             return 0.0;
         }
-        let delay_ms = self
-            .repairs
-            .delay_ms(self.patience_ms(), self.config.repair);
-        if delay_ms <= self.config.profile.repair_ms_max() {
-            delay_ms
-        } else {
-            0.0
-        }
+        self.retransmission_ms().unwrap_or(0.0)
+    }
+
+    fn retransmission_ms(&self) -> Option<f64> {
+        let max_ms = self.config.profile.repair_ms_max();
+        self.repairs
+            .delay_ms(self.patience_ms(), self.config.repair, max_ms)
     }
 
     /// Whether `sequence` was judged lost already.

@@ -8,8 +8,8 @@ const GAIN: f64 = 0.3;
 
 /// Errors in ms below which nothing is done. Within them sound passes bit for bit. Too
 /// little delay risks a gap, so that side is narrower.
-const TOO_LITTLE_MS: f64 = 1.5;
-const TOO_MUCH_MS: f64 = 4.0;
+const TOO_LITTLE_MS: f64 = 1.0;
+const TOO_MUCH_MS: f64 = 2.5;
 /// Once correcting, on to here.
 const DONE_MS: f64 = 0.5;
 
@@ -19,8 +19,28 @@ const SMOOTH_S: f64 = 0.7;
 /// Largest change of the deviation per second: no audible step in pitch.
 const SLEW: f64 = 0.002;
 
+/// Errors in ms from which sound is stretched, when it suits.
+const LONGER_FROM_MS: f64 = 3.0;
+const SHORTER_FROM_MS: f64 = 5.0;
+
+/// Largest share of time left out or put in.
+const STRETCH_MAX: f64 = 0.04;
+
+/// How alike sound is to be where it is stretched, at first and at least; in between it
+/// takes a few seconds to become that modest.
+const LIKENESS: f64 = 0.96;
+const LIKENESS_MIN: f64 = 0.6;
+const MODESTY_PER_S: f64 = 0.1;
+
+/// Time between tries to stretch that found nothing alike.
+const RETRY_S: f64 = 0.06;
+
 #[derive(Debug, Default)]
 pub(super) struct Speed {
+    /// Until sound may be stretched again, in seconds.
+    rest_s: f64,
+    /// For how long stretching has been wanted in vain.
+    wanting_s: f64,
     smooth_ms: Option<f64>,
     correcting: bool,
     deviation: f64,
@@ -42,11 +62,38 @@ impl Speed {
         *self = Self::default();
     }
 
+    /// By how many ms sound had better be shorter now, or longer below 0.
+    pub(super) fn stretch_ms(&self, target_ms: f64) -> f64 {
+        let error_ms = self.smooth_ms.unwrap_or(target_ms) - target_ms;
+        if self.rest_s > 0.0 || (-LONGER_FROM_MS..SHORTER_FROM_MS).contains(&error_ms) {
+            return 0.0;
+        }
+        error_ms
+    }
+
+    /// How alike sound has to be to be stretched.
+    pub(super) fn likeness(&self) -> f32 {
+        (LIKENESS - self.wanting_s * MODESTY_PER_S).max(LIKENESS_MIN) as f32
+    }
+
+    /// Sound was made shorter by `ms`, or longer below 0, or nothing was found for 0.
+    pub(super) fn stretched(&mut self, ms: f64) {
+        if ms == 0.0 {
+            self.rest_s = RETRY_S;
+            self.wanting_s += RETRY_S;
+            return;
+        }
+        self.rest_s = ms.abs() / 1e3 / STRETCH_MAX;
+        self.wanting_s = 0.0;
+        self.smooth_ms = self.smooth_ms.map(|smooth| smooth - ms);
+    }
+
     /// The delay is `delay_ms`, should be `target_ms`; `seconds` passed since the last call.
     pub(super) fn update(&mut self, delay_ms: f64, target_ms: f64, seconds: f64) {
         let before = self.smooth_ms.unwrap_or(delay_ms);
         let smooth = before + (delay_ms - before) * (seconds / SMOOTH_S).min(1.0);
         self.smooth_ms = Some(smooth);
+        self.rest_s -= seconds;
         let error_ms = smooth - target_ms;
         if !(-TOO_LITTLE_MS..=TOO_MUCH_MS).contains(&error_ms) {
             self.correcting = true;

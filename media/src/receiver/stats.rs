@@ -23,6 +23,8 @@ pub struct Stats {
     pub rejected: u64,
     /// Sound made up for missing packets, in ms, silence of an outage not included.
     pub concealed_ms: f64,
+    /// Sound left out or repeated by time-stretching, in ms.
+    pub stretched_ms: f64,
     /// Sound passed over to reduce the delay, in ms.
     pub skipped_ms: f64,
     /// How often play-out ran dry although the packet was only late, or was interrupted.

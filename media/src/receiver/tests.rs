@@ -132,9 +132,9 @@ fn a_lost_packet_is_concealed_for_its_length() {
         "{stats:?} {expected}"
     );
     assert_eq!(stats.underruns, 0, "{stats:?}");
-    // Concealing a steady tone leaves no hole.
+    // Concealing a steady tone leaves no hole; three in a row may fade to half for a moment.
     let gaps = find_gaps(&world.left()[12_000..], 48_000.0, world.freq(), 0.5);
-    assert!(gaps.is_empty(), "{gaps:?}");
+    assert!(gaps.iter().all(|gap| gap.length < 960), "{gaps:?}");
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn packets_held_up_and_delivered_at_once_are_passed_over_not_played_late() {
     world.run(secs(4));
     let stats = world.receiver.stats();
     assert_eq!(world.receiver.state(), State::Playing);
-    assert!(world.behind_ms() < 700.0, "{} {stats:?}", world.behind_ms());
+    assert!(world.behind_ms() < 200.0, "{} {stats:?}", world.behind_ms());
     assert_clean(&world, world.sound.len() / 2 - 48_000);
 }
 
@@ -223,6 +223,75 @@ fn a_source_that_begins_anew_is_heard_again() {
     world.run(secs(3));
     assert_eq!(world.receiver.state(), State::Playing);
     assert_clean(&world, world.sound.len() / 2 - 48_000);
+}
+
+#[test]
+fn a_source_that_begins_anew_with_lower_numbers_is_heard_within_half_a_second() {
+    for played in [3, 30] {
+        let mut world = World::new(LinkConfig::default(), 16);
+        world.run(secs(played));
+        world.restart_source(500, 1_000_000);
+        world.run(ms(500));
+        assert_eq!(world.receiver.stats().restarts, 1, "{}", world.describe());
+        assert_eq!(world.receiver.state(), State::Playing);
+        assert!(world.behind_ms() < 100.0, "{}", world.behind_ms());
+    }
+}
+
+#[test]
+fn every_length_of_gap_is_followed_by_present_sound_within_half_a_second() {
+    for (seed, gap) in [500, 1000, 2500, 10_000].into_iter().enumerate() {
+        for held in [false, true] {
+            let mut world = World::new(LinkConfig::default(), seed as u64);
+            world.run(secs(5));
+            if held {
+                world.hold_for(ms(gap));
+                world.run(ms(gap));
+            } else {
+                world.link.config.loss = 1.0;
+                world.run(ms(gap));
+                world.link.config.loss = 0.0;
+            }
+            world.run(ms(500));
+            assert_eq!(world.receiver.state(), State::Playing, "{gap} {held}");
+            let behind_ms = world.behind_ms();
+            assert!(behind_ms < 150.0, "{gap} {held}: {behind_ms}");
+            assert_no_click(&world);
+        }
+    }
+}
+
+/// A tone of 440 Hz at half scale moves by no more than 0.029 from sample to sample.
+fn assert_no_click(world: &World) {
+    let left = world.left();
+    let steepest = left.windows(2).map(|w| (w[1] - w[0]).abs());
+    let steepest = steepest.fold(0.0, f32::max);
+    assert!(steepest < 0.06, "{steepest}: {}", world.describe());
+}
+
+#[test]
+fn sound_never_goes_back_in_time() {
+    let link = LinkConfig {
+        loss: 0.05,
+        jitter: ms(15),
+        duplicate: 0.1,
+        reorder: 0.1,
+        ..LinkConfig::default()
+    };
+    let mut world = World::new(link, 17);
+    world.copies = &[1, 4];
+    let mut last = 0;
+    for n in 0..3000 {
+        if n % 400 == 399 {
+            world.hold_for(ms(300));
+        }
+        world.run(ms(20));
+        if let Some(position) = world.receiver.position() {
+            assert!(position >= last, "{position} {last}: {}", world.describe());
+            last = position;
+        }
+    }
+    assert!(last > 50 * 48_000);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Makes one unbroken sound of decoded packets, concealment and silence.
 
 use super::pcm::{Pcm, Source};
+use super::stretch::{self, Stretcher};
 use crate::decoder::{self, CONCEAL_STEP, Decoder};
 use crate::toc;
 
@@ -14,11 +15,20 @@ const RISE: usize = 240;
 /// Length of a cross-fade at a splice, and of a fade-out: 10 ms.
 const SPLICE: usize = 480;
 
+/// Decoded sound in a row that stretching asks for, in samples: 40 ms.
+const WHOLE: usize = 1920;
+
+/// The longest packet, and what is held or added to stretch.
+const SCRATCH: usize = toc::SAMPLES_MAX as usize + stretch::ENOUGH + stretch::LAG_MAX;
+
 #[derive(Debug)]
 pub(super) struct Voice {
     decoder: Decoder,
     pub(super) pcm: Pcm,
     scratch: Box<[f32]>,
+    /// Decoded samples in `scratch` that wait for more to be stretched together.
+    held: usize,
+    stretcher: Stretcher,
     /// What would have come at the last splice, to be faded out over what does come.
     tail: Box<[f32]>,
     /// Samples of `tail` used up; [`SPLICE`] when there is none.
@@ -26,6 +36,8 @@ pub(super) struct Voice {
     gain: f32,
     /// Samples concealed in a row.
     run: usize,
+    /// Samples decoded in a row since.
+    whole: usize,
 }
 
 impl Voice {
@@ -33,36 +45,89 @@ impl Voice {
         Self {
             decoder,
             pcm: Pcm::new(output_rate),
-            scratch: vec![0.0; toc::SAMPLES_MAX as usize * 2].into_boxed_slice(),
+            scratch: vec![0.0; SCRATCH * 2].into_boxed_slice(),
+            held: 0,
+            stretcher: Stretcher::new(SCRATCH),
             tail: vec![0.0; SPLICE * 2].into_boxed_slice(),
             tail_used: SPLICE,
             gain: 0.0,
             run: 0,
+            whole: 0,
         }
     }
 
-    /// Decodes and appends a packet; on an error its duration is concealed.
+    /// Samples decoded and held back.
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Decodes a packet behind what is held; [`Self::release`] makes it heard. On an error
+    /// all of it is heard, with concealment in the packet's place.
     pub(super) fn play(
         &mut self,
         payload: &[u8],
         samples: usize,
         timestamp: u64,
     ) -> Result<(), decoder::Error> {
-        match self.decoder.decode(payload, &mut self.scratch) {
+        let at = self.held * 2;
+        match self.decoder.decode(payload, &mut self.scratch[at..]) {
             Ok(count) => {
-                self.run = 0;
-                tame(&mut self.scratch[..count * 2]);
-                self.ramp(count, 1.0, RISE);
-                self.cross_fade(count);
-                let sound = &self.scratch[..count * 2];
-                self.pcm.append(sound, Source::Running(timestamp));
+                tame(&mut self.scratch[at..at + count * 2]);
+                self.held += count;
                 Ok(())
             }
             Err(error) => {
+                self.release(timestamp, 0, 1.0);
                 self.conceal(samples, Source::Running(timestamp));
                 Err(error)
             }
         }
+    }
+
+    /// Makes what is held heard, the end of which is `end` in media time. Where it is alike by
+    /// `likeness` it is made shorter (or longer, below 0) by at most `wish` samples; answers
+    /// by how many.
+    pub(super) fn release(&mut self, end: u64, wish: i64, likeness: f32) -> i64 {
+        let count = std::mem::take(&mut self.held);
+        if count == 0 {
+            return 0;
+        }
+        let from = end.saturating_sub(count as u64);
+        // Concealment is not made longer, nor fades.
+        let plain = self.whole >= WHOLE && self.gain == 1.0 && self.tail_used == SPLICE;
+        self.whole += count;
+        self.run = 0;
+        self.ramp(count, 1.0, RISE);
+        self.cross_fade(count);
+        let most = wish.unsigned_abs() as usize;
+        let done = if !plain || wish == 0 {
+            0
+        } else if wish > 0 {
+            let sound = &mut self.scratch[..count * 2];
+            -(self.stretcher.shorten(sound, most, likeness) as i64)
+        } else {
+            let sound = &mut self.scratch;
+            self.stretcher.lengthen(sound, count, most, likeness) as i64
+        };
+        // Where the seam lies in what is heard, and where media time goes on behind it.
+        let (seam, heard) = match done {
+            0 => (0, count),
+            ..0 => (Stretcher::seam(), count - done.unsigned_abs() as usize),
+            1.. => (done as usize, count + done as usize),
+        };
+        let first = if done > 0 {
+            Source::Held(from)
+        } else {
+            Source::Running(from)
+        };
+        let (front, back) = self.scratch[..heard * 2].split_at(seam * 2);
+        if seam > 0 {
+            self.pcm.append(front, first);
+        }
+        let resumed = end - (heard - seam) as u64;
+        self.pcm.append(back, Source::Running(resumed));
+        self.stretcher.heard(&self.scratch[..heard * 2]);
+        -done
     }
 
     /// Appends `samples` (a multiple of 120, at most 120 ms) of made-up sound.
@@ -82,8 +147,10 @@ impl Voice {
             self.gain = if full == samples { gain_before } else { after };
         }
         self.run += samples;
+        self.whole = 0;
         self.cross_fade(samples);
         self.pcm.append(&self.scratch[..samples * 2], source);
+        self.stretcher.heard(&self.scratch[..samples * 2]);
     }
 
     /// Whether concealment has come to its end and only silence follows.
@@ -94,6 +161,7 @@ impl Voice {
     /// Appends silence; what was sounding before has to be faded out already.
     pub(super) fn silence(&mut self, samples: usize) {
         self.gain = 0.0;
+        self.whole = 0;
         self.scratch[..samples * 2].fill(0.0);
         self.pcm
             .append(&self.scratch[..samples * 2], Source::Silence);
