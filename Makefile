@@ -17,7 +17,7 @@ SITE_SOURCES = $(shell find web-demo -name node_modules -prune -o -name dist -pr
 	-o -path web-demo/e2e -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-build setup-lint web worklet build run test bench lint lint-rust lint-web fmt
+.PHONY: help setup setup-build setup-lint web worklet build run test bench lab lint lint-rust lint-web fmt
 
 help: ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -56,6 +56,9 @@ test: setup web ## Run every test: Rust, TypeScript, whole system, browsers
 
 bench: setup-build ## Measure what a listener costs, beside the least it could cost
 	$(CARGO) run --release -p skywave-benches -- fanout
+
+lab: setup-build ## Play over simulated networks, write docs/receiver-quality.md (LAB_ARGS=--short)
+	$(CARGO) run -q -p skywave-media --features testing --example lab -- $(LAB_ARGS) docs
 
 lint: setup-lint lint-rust lint-web ## Check format, lints, docs and licences
 
