@@ -18,6 +18,7 @@ const LOSSY: LinkConfig = LinkConfig {
     burst_leave: 1.0,
     duplicate: 0.0,
     reorder: 0.0,
+    ..LinkConfig::CLEAN
 };
 
 fn concealed_ms(heard: &Heard) -> f64 {

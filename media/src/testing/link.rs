@@ -85,21 +85,26 @@ pub struct LinkConfig {
     pub reorder: f64,
 }
 
+impl LinkConfig {
+    /// A clean link of 10 ms, the default.
+    pub const CLEAN: Self = Self {
+        delay: Duration::from_millis(10),
+        jitter: Duration::ZERO,
+        jitter_shape: Jitter::Exponential,
+        in_order: false,
+        bytes_per_s: 0,
+        queue: Duration::from_millis(200),
+        loss: 0.0,
+        burst_enter: 0.0,
+        burst_leave: 0.3,
+        duplicate: 0.0,
+        reorder: 0.0,
+    };
+}
+
 impl Default for LinkConfig {
     fn default() -> Self {
-        Self {
-            delay: Duration::from_millis(10),
-            jitter: Duration::ZERO,
-            jitter_shape: Jitter::Exponential,
-            in_order: false,
-            bytes_per_s: 0,
-            queue: Duration::from_millis(200),
-            loss: 0.0,
-            burst_enter: 0.0,
-            burst_leave: 0.3,
-            duplicate: 0.0,
-            reorder: 0.0,
-        }
+        Self::CLEAN
     }
 }
 
