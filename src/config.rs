@@ -18,9 +18,11 @@ use crate::{gate, logging};
 mod merge;
 mod secret;
 mod talk;
+mod webhook;
 
 pub(crate) use secret::Secret;
 pub(crate) use talk::{DatabaseUrl, Rates, Retention};
+pub(crate) use webhook::Webhook;
 
 /// The file read when none is named.
 const DEFAULT_FILE: &str = "skywave.toml";
@@ -46,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) rates: Rates,
     pub(crate) retention: Retention,
     pub(crate) log: Log,
+    /// Who is told what happens to stations.
+    pub(crate) webhooks: Vec<Webhook>,
     /// Stations that exist before anyone publishes.
     pub(crate) stations: Vec<Station>,
 }
@@ -66,6 +70,7 @@ impl Default for Settings {
             rates: Rates::default(),
             retention: Retention::default(),
             log: Log::default(),
+            webhooks: Vec::new(),
             stations: Vec::new(),
         }
     }
@@ -312,6 +317,7 @@ impl Settings {
         if self.auth.secret.is_some() && self.auth.secret_file.is_some() {
             return bad("auth.secret and auth.secret_file exclude each other");
         }
+        self.webhooks.iter().try_for_each(Webhook::check)?;
         for station in &self.recording.stations {
             if station != "*" && station.parse::<StationId>().is_err() {
                 return bad(&format!("recording.stations: '{station}' is no station"));
@@ -367,6 +373,7 @@ impl Settings {
             },
             stations: stations.collect(),
             recording: self.recording.clone(),
+            webhooks: self.webhooks.iter().map(Webhook::relay).collect(),
             limits: config::Limits {
                 sessions: self.limits.sessions,
                 connections: self.limits.connections,
@@ -428,6 +435,14 @@ mod tests {
             ),
             ("[[stations]]\nid = 'a'\n[[stations]]\nid = 'a'", "'a'"),
             (
+                "[[webhooks]]\nurl = 'ftp://a.example'\nsecret = '0123456789abcdef'",
+                "http:",
+            ),
+            (
+                "[[webhooks]]\nurl = 'https://a.example'\nsecret = '0123456789'",
+                "16 characters",
+            ),
+            (
                 "[recording]\nstations = ['*', 'No Station']",
                 "'No Station'",
             ),
@@ -443,7 +458,7 @@ mod tests {
         let shown = toml::to_string(&Settings::default()).unwrap();
         let again = merge::merge(Some(&shown), []).unwrap();
         assert_eq!(toml::to_string(&again).unwrap(), shown);
-        let secret = merge::merge(Some("[auth]\nsecret = 'hunter2'"), []).unwrap();
+        let secret = merge::merge(Some("[auth]\nsecret = 'hunter2'\n[[webhooks]]\nurl = 'http://a.example'\nsecret = 'hunter2'"), []).unwrap();
         let shown = format!("{}{secret:?}", toml::to_string(&secret).unwrap());
         assert!(!shown.contains("hunter2"), "{shown}");
     }

@@ -4,6 +4,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::http;
 use serde::{Deserialize, Serialize};
 use wire::StationId;
 
@@ -23,6 +24,8 @@ pub struct Config {
     pub stations: Vec<Station>,
     /// What is recorded, and for how long it is kept.
     pub recording: Recording,
+    /// Who is told what happens to stations.
+    pub webhooks: Vec<Webhook>,
     /// How much the relay takes on.
     pub limits: Limits,
     /// How long it waits for what.
@@ -41,6 +44,7 @@ impl Default for Config {
             certificate: Certificate::default(),
             stations: Vec::new(),
             recording: Recording::default(),
+            webhooks: Vec::new(),
             limits: Limits::default(),
             timing: Timing::default(),
             icecast: Icecast::default(),
@@ -135,6 +139,65 @@ pub enum Cut {
     Hour,
     /// Whenever the station goes on air.
     Show,
+}
+
+/// A server that is told what happens to stations.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// Where requests go: `http:` or `https:`.
+    pub url: http::Uri,
+    /// What requests are signed with.
+    pub secret: Secret,
+    /// What it is told; nothing here means everything.
+    pub events: Vec<WebhookEvent>,
+}
+
+impl Webhook {
+    pub(crate) fn wants(&self, event: WebhookEvent) -> bool {
+        self.events.is_empty() || self.events.contains(&event)
+    }
+}
+
+/// Something that is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WebhookEvent {
+    /// A station went on air.
+    StationStarted,
+    /// A station went off air.
+    StationStopped,
+    /// A source connected.
+    SourceConnected,
+    /// A source ended, vanished, or lost its right.
+    SourceLost,
+    /// Something else plays.
+    Metadata,
+    /// More listen at once than ever since the station went on air.
+    ListenersPeak,
+    /// A recording cannot be written.
+    RecordingFailed,
+}
+
+/// A text that does not show when it is printed.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
 }
 
 /// How much the relay takes on before it answers `overloaded`.

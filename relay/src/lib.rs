@@ -25,6 +25,7 @@ mod relay;
 mod session;
 mod station;
 mod transport;
+mod webhook;
 
 pub use config::Config;
 pub use gate::{

@@ -32,6 +32,8 @@ pub(crate) struct Metrics {
     pub(crate) recordings_active: Gauge,
     pub(crate) recording_overflows: Counter,
     pub(crate) recording_failures: Counter,
+    pub(crate) webhooks_delivered: Counter,
+    pub(crate) webhooks_dropped: Family<HookLabel, Counter>,
 }
 
 /// Which transport.
@@ -83,6 +85,12 @@ pub(crate) struct MethodLabel {
 /// Why a datagram was dropped on its way in.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct RejectLabel {
+    pub(crate) reason: &'static str,
+}
+
+/// Why an event was not told: `overflow` or `failed`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct HookLabel {
     pub(crate) reason: &'static str,
 }
 
@@ -190,6 +198,16 @@ impl Metrics {
             "recording_failures",
             "Attempts to write recordings that failed",
             self.recording_failures.clone(),
+        );
+        to.register(
+            "webhooks_delivered",
+            "Events told to webhooks",
+            self.webhooks_delivered.clone(),
+        );
+        to.register(
+            "webhooks_dropped",
+            "Events that webhooks were not told",
+            self.webhooks_dropped.clone(),
         );
     }
 }

@@ -15,6 +15,7 @@ use wire::message::Metadata;
 use crate::config;
 use crate::fanout::Track;
 use crate::metrics::Metrics;
+use crate::webhook::Hooks;
 
 mod core;
 mod folder;
@@ -38,6 +39,7 @@ pub(crate) struct Recorders {
     folder: Arc<Folder>,
     running: HashMap<StationId, Recorder>,
     ending: Vec<JoinHandle<()>>,
+    hooks: Arc<Hooks>,
     metrics: Arc<Metrics>,
 }
 
@@ -51,7 +53,7 @@ pub(crate) struct Broadcast<'a> {
 }
 
 impl Recorders {
-    pub(crate) fn new(config: &config::Config, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(config: &config::Config, hooks: &Arc<Hooks>, metrics: Arc<Metrics>) -> Self {
         let recording = &config.recording;
         let stations = recording.stations.iter();
         Self {
@@ -64,6 +66,7 @@ impl Recorders {
             folder: Folder::new(folder(recording, &config.data_dir)),
             running: HashMap::new(),
             ending: Vec::new(),
+            hooks: Arc::clone(hooks),
             metrics,
         }
     }
@@ -95,6 +98,7 @@ impl Recorders {
             Core::new(broadcast.name.to_owned(), self.cut),
             Arc::clone(&self.folder),
             broadcast.track,
+            Arc::clone(&self.hooks),
             Arc::clone(&self.metrics),
         );
         match recorder {

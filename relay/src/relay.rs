@@ -24,6 +24,7 @@ use crate::session::host::{Host, Shared};
 use crate::station::{LocalSource, Publication, Stations};
 use crate::transport::quic::Endpoint;
 use crate::transport::{quic, webtransport};
+use crate::webhook;
 
 /// A relay whose sockets are bound and whose certificate is there; it serves in [`Relay::run`].
 #[derive(Debug)]
@@ -223,6 +224,14 @@ impl Relay {
             stations.run_timers().await;
             "the stations' timers"
         });
+        for receiver in self.host.shared().stations.hooks().receivers() {
+            let client = webhook::client().map_err(|error| RunError::Tls(error.into()))?;
+            let receiver = Arc::clone(receiver);
+            parts.spawn(async move {
+                webhook::deliver(receiver, client, webhook::Effort::default()).await;
+                "a webhook"
+            });
+        }
         let folder = self.host.shared().stations.recordings();
         let recording = self.config.recording.clone();
         parts.spawn(async move {

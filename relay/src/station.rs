@@ -25,6 +25,7 @@ use crate::recording::Recorders;
 use crate::session::SessionId;
 use crate::session::ingress::Ingress;
 use crate::session::outbox::Outbox;
+use crate::webhook::Hooks;
 
 mod core;
 mod effect;
@@ -67,6 +68,7 @@ struct Inner {
     sessions: HashMap<SessionId, Member>,
     feeds: HashMap<SourceId, Arc<Feed>>,
     recorders: Recorders,
+    hooks: Arc<Hooks>,
     metrics: Arc<Metrics>,
 }
 
@@ -88,12 +90,14 @@ struct Member {
 impl Stations {
     pub(crate) fn new(config: &Config, gate: Arc<dyn Gate>, metrics: Arc<Metrics>) -> Arc<Self> {
         let epoch = format!("{:016x}", rand::random::<u64>());
+        let hooks = Hooks::new(&config.webhooks, &metrics);
         let inner = Inner {
             core: Core::new(config, epoch, Now::read()),
             tracks: HashMap::new(),
             sessions: HashMap::new(),
             feeds: HashMap::new(),
-            recorders: Recorders::new(config, Arc::clone(&metrics)),
+            recorders: Recorders::new(config, &hooks, Arc::clone(&metrics)),
+            hooks,
             metrics: Arc::clone(&metrics),
         };
         Arc::new(Self {

@@ -15,6 +15,7 @@ use crate::clock::Now;
 use crate::fanout::queue::PacketQueue;
 use crate::fanout::{Listener, Packet, Sent, Sink, Track, Tuned};
 use crate::metrics::Metrics;
+use crate::webhook::{Event, Hooks};
 
 /// Sound that may wait for the disk; beyond it the oldest is dropped, counted, and
 /// becomes a hole in the file that is filled.
@@ -44,6 +45,7 @@ impl Recorder {
         core: Core,
         folder: Arc<Folder>,
         track: &Arc<Track>,
+        hooks: Arc<Hooks>,
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
         let intake = Arc::new(Intake {
@@ -55,6 +57,7 @@ impl Recorder {
             station,
             core,
             folder,
+            hooks,
             metrics,
             file: None,
             failed_at: None,
@@ -183,6 +186,7 @@ struct Writer {
     station: StationId,
     core: Core,
     folder: Arc<Folder>,
+    hooks: Arc<Hooks>,
     metrics: Arc<Metrics>,
     file: Option<Written>,
     failed_at: Option<Instant>,
@@ -283,6 +287,8 @@ impl Writer {
         // Once for the whole time that a disk stays full.
         if self.failed_at.is_none() {
             tracing::error!(%station, %error, "recording {station} failed; trying again");
+            let reason = error.to_string();
+            self.hooks.tell(station, &Event::RecordingFailed { reason });
         }
         self.metrics.recording_failures.inc();
         self.failed_at = Some(Instant::now());

@@ -62,6 +62,8 @@ struct Entry {
     on_air: Option<OnAir>,
     listeners: BTreeMap<SessionId, Rendition>,
     peak: u64,
+    /// The peak that was told as an event last.
+    peak_told: u64,
     /// Since when the station is off air without listeners.
     idle_since: Instant,
     listeners_told: Throttle,
@@ -224,6 +226,7 @@ impl Entry {
             on_air: None,
             listeners: BTreeMap::new(),
             peak: 0,
+            peak_told: 0,
             idle_since: now,
             listeners_told: Throttle::default(),
             update_told: Throttle::default(),

@@ -47,6 +47,12 @@ pub(crate) enum Happening {
     Started,
     /// It is off air.
     Stopped,
+    /// A source connected; whether another had to go for it.
+    Connected(bool),
+    /// The source is gone, and why.
+    Lost(&'static str),
+    /// More listen than ever since it went on air.
+    Peak(u64),
     /// Something else plays from this media time on.
     Title(u64, Metadata),
 }

@@ -1,4 +1,4 @@
-//! Recorders follow the stations they record.
+//! Recorders and webhooks follow what happens to stations.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -10,6 +10,23 @@ use super::{Inner, Stations};
 use crate::clock::Now;
 use crate::fanout::Track;
 use crate::recording::{Broadcast, Folder};
+use crate::webhook::{Event, Hooks};
+
+/// The same as webhooks are told it.
+fn event(what: &Happening) -> Event<'_> {
+    match what {
+        Happening::Started => Event::StationStarted,
+        Happening::Stopped => Event::StationStopped,
+        Happening::Connected(takeover) => Event::SourceConnected {
+            takeover: *takeover,
+        },
+        Happening::Lost(reason) => Event::SourceLost { reason },
+        Happening::Peak(listeners) => Event::ListenersPeak {
+            listeners: *listeners,
+        },
+        Happening::Title(_, metadata) => Event::Metadata { metadata },
+    }
+}
 
 /// Whether a station is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +64,11 @@ impl Stations {
         })
     }
 
+    /// Who is told what happens.
+    pub(crate) fn hooks(&self) -> Arc<Hooks> {
+        Arc::clone(&self.lock().hooks)
+    }
+
     /// Ends every recording; answers the threads to wait for.
     pub(crate) fn stop_recording(&self) -> Vec<JoinHandle<()>> {
         self.lock().recorders.stop_all()
@@ -55,11 +77,13 @@ impl Stations {
 
 impl Inner {
     pub(super) fn follow(&mut self, id: &StationId, what: Happening) {
+        self.hooks.tell(id, &event(&what));
         match what {
             Happening::Started => self.start_recording(id, Now::read()),
             // The track takes all its listeners off when it closes.
             Happening::Stopped => self.recorders.stop(id, None),
             Happening::Title(from, metadata) => self.recorders.title(id, from, &metadata),
+            Happening::Connected(_) | Happening::Lost(_) | Happening::Peak(_) => {}
         }
     }
 

@@ -5,7 +5,7 @@ use wire::code::ErrorCode;
 use wire::frame::{Error, Push};
 use wire::message::{ListenResult, Track};
 
-use super::super::effect::{Audience, Effect, Lane};
+use super::super::effect::{Audience, Effect, Happening, Lane};
 use super::super::ladder::Rendition;
 use super::{Core, Entry, Made, unknown_station};
 use crate::clock::Now;
@@ -175,6 +175,20 @@ impl Core {
         {
             let push = Push::new(id.channel(), "listeners", &entry.counts());
             self.tell(Audience::Listeners(id.clone()), Lane::Listeners, push);
+            self.tell_peak(id);
+        }
+    }
+
+    /// Tells a new peak of a station on air, at most as often as its listeners are told.
+    fn tell_peak(&mut self, id: &StationId) {
+        let entry = self.stations.get_mut(id);
+        let Some(entry) = entry.filter(|entry| entry.on_air.is_some()) else {
+            return;
+        };
+        if entry.peak > entry.peak_told {
+            entry.peak_told = entry.peak;
+            let peak = entry.peak;
+            self.happened(id, Happening::Peak(peak));
         }
     }
 

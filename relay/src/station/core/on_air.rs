@@ -9,7 +9,7 @@ use wire::message::{
     Metadata, PublishEndCode, PublishEnded, Station, StationState, Track, clean_text,
 };
 
-use super::super::effect::{Audience, Effect, Lane, SourceId};
+use super::super::effect::{Audience, Effect, Happening, Lane, SourceId};
 use super::super::ladder::Rendition;
 use super::super::local::Publication;
 use super::super::media_clock::MediaClock;
@@ -82,6 +82,7 @@ impl Core {
             None => self.start(&id, source, publication.track, now),
             Some(_) => self.resume(&id, source, publication.track),
         }
+        self.happened(&id, Happening::Connected(displaced));
         if let Some(title) = title {
             self.set_title(&id, title, timestamp, now);
         }
@@ -101,6 +102,7 @@ impl Core {
     /// The station stops at once: its source said so.
     pub(crate) fn unpublish(&mut self, source: SourceId, now: Now) {
         if let Some(id) = self.sources.remove(&source) {
+            self.happened(&id, Happening::Lost("ended"));
             self.stop(&id, now);
         }
     }
@@ -112,6 +114,7 @@ impl Core {
         };
         let reason = "the session's token does not allow it any more";
         self.end_source(&id, PublishEndCode::Forbidden, reason);
+        self.happened(&id, Happening::Lost("forbidden"));
         self.stop(&id, now);
     }
 
@@ -127,6 +130,7 @@ impl Core {
         on_air.source = None;
         on_air.interrupted_at = Some(now.instant);
         self.wake_by(Some(deadline));
+        self.happened(&id, Happening::Lost("vanished"));
         self.tell_all(&id, "interrupted");
         self.announce("interrupted", &id, now);
     }

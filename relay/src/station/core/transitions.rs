@@ -51,6 +51,7 @@ impl Core {
             return;
         };
         entry.peak = entry.listeners.len() as u64;
+        entry.peak_told = 0;
         entry.on_air = Some(OnAir {
             source: Some(source),
             interrupted_at: None,
