@@ -11,13 +11,17 @@ pub const WELCOME: &[u8] = b"OK2\r\nicy-caps:11\r\n\r\n";
 /// What it says to one that is wrong.
 pub const INVALID_PASSWORD: &[u8] = b"invalid password\r\n";
 
-/// The line a source begins with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The line a source begins with: a password, or `station:password`. A password may hold
+/// colons, so that only who knows the passwords can tell which it is.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Greeting {
-    /// The station, for encoders that write `/station:password` or `station:password`.
-    pub station: Option<String>,
-    /// The password.
-    pub password: String,
+    line: String,
+}
+
+impl std::fmt::Debug for Greeting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Greeting").finish_non_exhaustive()
+    }
 }
 
 impl Greeting {
@@ -35,17 +39,27 @@ impl Greeting {
             return Err(Error::TooLong);
         }
         let line = head::lines(&bytes[..end]).next().unwrap_or_default();
-        let greeting = match line.split_once(':') {
-            Some((station, password)) if !station.is_empty() => Self {
-                station: Some(station.trim_start_matches('/').to_owned()),
-                password: password.to_owned(),
-            },
-            _ => Self {
-                station: None,
-                password: line,
-            },
-        };
-        Ok(Some((greeting, end + 1)))
+        Ok(Some((Self { line }, end + 1)))
+    }
+
+    /// What that line would say.
+    #[must_use]
+    pub fn from_line(line: String) -> Self {
+        Self { line }
+    }
+
+    /// All of it as the password.
+    #[must_use]
+    pub fn password(&self) -> &str {
+        &self.line
+    }
+
+    /// The station (without a leading slash) and the password, if it may name both.
+    #[must_use]
+    pub fn named(&self) -> Option<(String, String)> {
+        let (station, password) = self.line.split_once(':')?;
+        let station = station.trim_start_matches('/');
+        Some((station.to_owned(), password.to_owned()))
     }
 }
 
@@ -83,10 +97,11 @@ mod tests {
     #[test]
     fn a_password_may_name_its_station() {
         let greeting = |line: &[u8]| Greeting::parse(line).unwrap().unwrap().0;
-        assert_eq!(greeting(b"hackme\r\n").station, None);
+        assert_eq!(greeting(b"hackme\r\n").named(), None);
         let named = greeting(b"/jazz:hack:me\n");
-        assert_eq!(named.station.as_deref(), Some("jazz"));
-        assert_eq!(named.password, "hack:me");
+        assert_eq!(named.named(), Some(("jazz".into(), "hack:me".into())));
+        assert_eq!(named.password(), "/jazz:hack:me");
+        assert!(!format!("{named:?}").contains("hack"));
         assert_eq!(Greeting::parse(b"hack").unwrap(), None);
         assert_eq!(Greeting::parse(&[b'x'; 9000]), Err(Error::TooLong));
     }

@@ -7,10 +7,12 @@
 //! source that sends too fast is held back by TCP; one that sends nothing, or nothing that
 //! is sound, is let go.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wire::StationId;
+use wire::frame::Error;
+use wire::message::Metadata;
 
 use crate::config;
 use crate::session::host::Host;
@@ -32,14 +34,18 @@ pub(crate) use rewind::Rewind;
 pub(crate) struct Sources {
     host: Arc<Host>,
     config: config::Icecast,
-    mounts: Mutex<HashSet<StationId>>,
+    mounts: Mutex<HashMap<StationId, FirstTitle>>,
 }
+
+/// What a source said it plays before the first of its sound was there.
+type FirstTitle = Arc<Mutex<Option<Metadata>>>;
 
 /// A source's hold on its station; dropping it frees the station for another.
 #[derive(Debug)]
 struct Claim {
     sources: Arc<Sources>,
     station: StationId,
+    first_title: FirstTitle,
 }
 
 /// Why a source cannot have a station.
@@ -69,25 +75,47 @@ impl Sources {
         &self.config
     }
 
+    /// Notes what a station plays. Encoders say it as soon as they are welcome, before the
+    /// station is on air: then it is kept for its first packet.
+    fn set_title(&self, station: &StationId, title: Metadata) -> Result<(), Error> {
+        let first_title = self.lock().get(station).cloned();
+        let keep = |title| {
+            if let Some(slot) = &first_title {
+                // Every change is one assignment.
+                *slot.lock().unwrap_or_else(PoisonError::into_inner) = title;
+            }
+        };
+        // Kept before it is tried, so that it cannot fall between the two.
+        keep(Some(title.clone()));
+        match self.host.shared().stations.set_title(station, title) {
+            Ok(()) => keep(None),
+            Err(error) if first_title.is_none() => return Err(error),
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
     fn claim(self: &Arc<Self>, station: StationId) -> Result<Claim, Unclaimed> {
         let mut mounts = self.lock();
         let on_air = self.host.shared().stations.station(&station);
         let live = on_air.is_some_and(|on_air| on_air.state == wire::message::StationState::Live);
-        if live || mounts.contains(&station) {
+        if live || mounts.contains_key(&station) {
             return Err(Unclaimed::InUse);
         }
         if mounts.len() >= self.config.sources_max {
             return Err(Unclaimed::TooMany);
         }
-        mounts.insert(station.clone());
+        let first_title = FirstTitle::default();
+        mounts.insert(station.clone(), Arc::clone(&first_title));
         drop(mounts);
         Ok(Claim {
             sources: Arc::clone(self),
             station,
+            first_title,
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<StationId>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<StationId, FirstTitle>> {
         // Every change is one insertion or removal.
         self.mounts.lock().unwrap_or_else(PoisonError::into_inner)
     }

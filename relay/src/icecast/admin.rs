@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use icecast::shoutcast::Greeting;
 use icecast::text::{self, Raw, Song};
 use tokio::time::timeout;
 use wire::StationId;
@@ -103,13 +104,19 @@ pub(crate) async fn shoutcast(
 ) -> Response {
     let mut update = Update::parse(&query.unwrap_or_default());
     let pass = std::mem::take(&mut update.pass);
-    let named = pass.split_once(':').and_then(|(station, password)| {
-        let station = station.trim_start_matches('/').parse().ok()?;
-        Some((station, password.to_owned()))
-    });
-    let configured = sources.config().shoutcast_station.clone();
-    let Some((station, password)) = named.or_else(|| Some((configured?, pass))) else {
-        return answer(StatusCode::BAD_REQUEST, "no station is named", false);
+    let configured = sources.config().shoutcast_station.as_ref();
+    // A password may hold a colon, so that it is tried whole first.
+    if let Some(station) = configured {
+        let gate = &sources.host().shared().gate;
+        let whole = gate.authenticate_source(station, "source", &pass);
+        if matches!(timeout(CHECK, whole).await, Ok(Ok(_))) {
+            return perform(&sources, station, update);
+        }
+    }
+    let named = Greeting::from_line(pass).named();
+    let Some((station, password)) = named.and_then(|(id, rest)| Some((id.parse().ok()?, rest)))
+    else {
+        return unauthorized();
     };
     apply(&sources, station, "source", &password, update).await
 }
@@ -132,18 +139,17 @@ async fn apply(
             return answer(StatusCode::SERVICE_UNAVAILABLE, "try again", false);
         }
     }
+    perform(sources, &station, update)
+}
+
+fn perform(sources: &Sources, station: &StationId, update: Update) -> Response {
     if update.mode != "updinfo" {
         return answer(StatusCode::BAD_REQUEST, "Unrecognised command", false);
     }
     let Some(metadata) = update.metadata() else {
         return answer(StatusCode::BAD_REQUEST, "Missing parameter: song", false);
     };
-    match sources
-        .host()
-        .shared()
-        .stations
-        .set_title(&station, metadata)
-    {
+    match sources.set_title(station, metadata) {
         Ok(()) => answer(StatusCode::OK, "Metadata update successful", true),
         Err(_) => answer(StatusCode::BAD_REQUEST, "Source does not exist", false),
     }

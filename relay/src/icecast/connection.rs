@@ -26,6 +26,9 @@ const HEAD: Duration = Duration::from_secs(15);
 /// For the peer to read an answer after which the connection ends.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// Who a SHOUTcast source is, for it names nobody.
+const SHOUTCAST_USER: &str = "source";
+
 /// Bytes of sound read at once.
 const READ_BYTES: usize = 4096;
 
@@ -198,15 +201,8 @@ impl Sources {
                 None => read_more(stream, bytes).await?,
             }
         };
-        let named = greeting.station.as_deref().and_then(|id| id.parse().ok());
-        let Some(station) = named.or_else(|| self.config.shoutcast_station.clone()) else {
-            stream.write_all(INVALID_PASSWORD).await?;
-            let why = "it names no station and none is set for SHOUTcast";
-            return Ok(Err(Refusal::BadRequest(why.into())));
-        };
-        let checked = self.authenticate(&station, "source", &greeting.password);
-        let expires = match checked.await {
-            Ok(expires) => expires,
+        let (station, expires) = match self.greeted(&greeting).await {
+            Ok(known) => known,
             Err(refusal) => {
                 stream.write_all(INVALID_PASSWORD).await?;
                 return Ok(Err(refusal));
@@ -234,6 +230,23 @@ impl Sources {
             expires,
             details: headers.details,
         }))
+    }
+
+    /// The station a SHOUTcast source may have, and when its right ends.
+    async fn greeted(&self, greeting: &Greeting) -> Result<(StationId, Option<Instant>), Refusal> {
+        if let Some(station) = &self.config.shoutcast_station {
+            let whole = self.authenticate(station, SHOUTCAST_USER, greeting.password());
+            match whole.await {
+                Ok(expires) => return Ok((station.clone(), expires)),
+                Err(Refusal::Unauthorized) => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        let (station, password) = greeting.named().ok_or(Refusal::Unauthorized)?;
+        let station = station.parse().map_err(|_| Refusal::Unauthorized)?;
+        let expires = self.authenticate(&station, SHOUTCAST_USER, &password);
+        let expires = expires.await?;
+        Ok((station, expires))
     }
 
     /// Checks who it is; answers when the right ends.
@@ -280,11 +293,11 @@ impl Sources {
         let desk = Desk::start(
             stations,
             claim.station.clone(),
-            details,
+            (details, Arc::clone(&claim.first_title)),
             format,
             piece_queue,
         );
-        let desk = match desk {
+        let mut desk = match desk {
             Ok(desk) => desk,
             Err(error) => return format!("cannot start a thread: {error}"),
         };
@@ -298,23 +311,26 @@ impl Sources {
             decoder: Decoder::new(body),
             pieces,
         };
-        let (outcome, mut reason) = tokio::select! {
+        // Without a reason of its own the desk may have a better one.
+        let (outcome, reason) = tokio::select! {
             ended = courier.run(stream, bytes) => match ended {
-                Ok(true) => (Outcome::Finished, "it has said all".to_owned()),
-                Ok(false) => (Outcome::Lost, "the connection ended".to_owned()),
-                Err(error) => (Outcome::Lost, error.to_string()),
+                Ok(true) => (Outcome::Finished, None),
+                Ok(false) => (Outcome::Lost, None),
+                Err(error) => (Outcome::Lost, Some(error.to_string())),
             },
-            reason = desk.stuck(self.config.silence) => (Outcome::Lost, reason),
-            () = expired => (Outcome::Finished, "its token expired".to_owned()),
-            () = stop.cancelled() => (Outcome::Lost, "the relay shuts down".to_owned()),
+            reason = desk.stuck(self.config.silence) => (Outcome::Lost, Some(reason)),
+            () = expired => (Outcome::Finished, Some("its token expired".to_owned())),
+            () = stop.cancelled() => (Outcome::Lost, Some("the relay shuts down".to_owned())),
         };
         // Without a sender the desk plays what it has and comes to its end.
         drop(courier);
-        if let Ended::Failed(why) = desk.finish(outcome).await {
-            reason = why;
-        }
+        let ended = desk.finish(outcome).await;
         drop(claim);
-        reason
+        match (reason, ended, outcome) {
+            (Some(reason), ..) | (None, Ended::Failed(reason), _) => reason,
+            (None, Ended::Played, Outcome::Finished) => "it has said all".to_owned(),
+            (None, Ended::Played, Outcome::Lost) => "the connection ended".to_owned(),
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Where a source's bytes become the packets of its station, on a thread of its own.
 
 use std::io::{self, Read};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
@@ -16,8 +16,8 @@ use tokio::sync::{mpsc, oneshot};
 use wire::StationId;
 use wire::message::{Codec, Metadata, TrackParams};
 
-use super::Format;
 use super::pace::Pace;
+use super::{FirstTitle, Format};
 use crate::station::{LocalSource, Publication, PublishEnded, Stations};
 
 /// Bytes in which a stream must show what it is.
@@ -51,7 +51,8 @@ pub(super) enum Ended {
 #[derive(Debug)]
 pub(super) struct Desk {
     progress: Arc<Progress>,
-    ended: tokio::sync::Mutex<oneshot::Receiver<Ended>>,
+    /// Taken once it has answered.
+    ended: Option<oneshot::Receiver<Ended>>,
 }
 
 /// What the thread has done, and what it is told.
@@ -66,7 +67,7 @@ impl Desk {
     pub(super) fn start(
         stations: Arc<Stations>,
         station: StationId,
-        details: Details,
+        (details, first_title): (Details, FirstTitle),
         format: Format,
         pieces: mpsc::Receiver<Bytes>,
     ) -> io::Result<Self> {
@@ -76,6 +77,7 @@ impl Desk {
             stations,
             station,
             details,
+            first_title,
             progress: Arc::clone(&progress),
         };
         let runtime = tokio::runtime::Handle::current();
@@ -92,18 +94,23 @@ impl Desk {
             })?;
         Ok(Self {
             progress,
-            ended: tokio::sync::Mutex::new(ended),
+            ended: Some(ended),
         })
     }
 
     /// Waits until nothing was played for `silence`, or until the thread ends by itself.
-    pub(super) async fn stuck(&self, silence: Duration) -> String {
-        let mut ended = self.ended.lock().await;
+    pub(super) async fn stuck(&mut self, silence: Duration) -> String {
         let (mut seen, mut since) = (0, tokio::time::Instant::now());
         loop {
-            tokio::select! {
-                ended = &mut *ended => return reason(ended),
-                () = tokio::time::sleep(LOOK) => {}
+            let answer = async {
+                match &mut self.ended {
+                    Some(ended) => ended.await,
+                    None => std::future::pending().await,
+                }
+            };
+            if let Ok(answer) = tokio::time::timeout(LOOK, answer).await {
+                self.ended = None;
+                return reason(answer);
             }
             let packets = self.progress.packets.load(Ordering::Relaxed);
             if packets != seen {
@@ -119,11 +126,13 @@ impl Desk {
     pub(super) async fn finish(self, outcome: Outcome) -> Ended {
         let finished = u64::from(outcome == Outcome::Finished);
         self.progress.finished.store(finished, Ordering::Relaxed);
-        let mut ended = self.ended.into_inner();
+        let Some(ended) = self.ended else {
+            return Ended::Played;
+        };
         // What waits is some seconds of sound; a thread that hangs must not hold the station.
-        match tokio::time::timeout(Duration::from_secs(30), &mut ended).await {
+        match tokio::time::timeout(Duration::from_secs(30), ended).await {
             Ok(Ok(ended)) => ended,
-            // Asked before and answered then, or a panic that was told already.
+            // A panic that was told already.
             Ok(Err(_)) => Ended::Played,
             Err(_) => Ended::Failed("its sound does not end".into()),
         }
@@ -157,6 +166,7 @@ struct Worker {
     stations: Arc<Stations>,
     station: StationId,
     details: Details,
+    first_title: FirstTitle,
     progress: Arc<Progress>,
 }
 
@@ -173,7 +183,12 @@ impl Worker {
             channels: ingest.channels(),
             ..encoder::Config::default()
         };
-        let source = self.publish(&ingest, &config)?;
+        let mut source = self.publish(&ingest, &config)?;
+        let first_title = self.first_title.lock();
+        let first_title = first_title.unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(title) = first_title {
+            source.set_metadata(title)?;
+        }
         let packetizer = match ingest.first_packet() {
             Some(_) => None,
             None => Some(Packetizer::new(config, 0, source.timestamp())?),
