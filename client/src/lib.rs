@@ -1,9 +1,10 @@
-//! Native Skywave client: publish and listen.
+//! Native Skywave client: publish, listen and talk.
 //!
 //! * [`Publisher`] puts Opus packets on air and stays there: it reconnects by itself.
 //! * [`Listener`] hears a station: 10 ms of sound at a time, with what plays told at the
 //!   sample it holds from. It reconnects by itself too.
-//! * [`Session`] is the layer below both: requests, pushes and datagrams of one connection.
+//! * [`Chat`] keeps rooms and conversations over lost connections: every event once and in order.
+//! * [`Session`] is the layer below them: requests, pushes and datagrams of one connection.
 //!
 //! Every wait in here has a time-out, every queue a bound, and nothing a server sends
 //! makes it panic. Needs a Tokio runtime.
@@ -11,6 +12,7 @@
 #![warn(missing_docs)]
 
 mod backoff;
+pub mod chat;
 mod clock;
 mod connector;
 mod discover;
@@ -22,6 +24,7 @@ pub mod publisher;
 mod queue;
 mod session;
 
+pub use chat::{Chat, ChatEvent, ChatEvents};
 pub use clock::Estimate;
 pub use connector::{Connector, Options};
 pub use error::Error;
