@@ -1,14 +1,20 @@
 //! The HTTP API beside the relay's own: what needs a user or knows one.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{ConnectInfo, DefaultBodyLimit};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use serde::Serialize;
+use signaling::Caller;
+use tokio::sync::Semaphore;
 use tower_http::cors::CorsLayer;
+use tower_http::timeout::TimeoutLayer;
 use wire::code::ErrorCode;
 use wire::frame::Error;
 
@@ -16,9 +22,15 @@ use crate::config::Settings;
 use crate::gate::{self, Gate};
 
 mod guest;
+mod sniff;
+mod talk;
+mod uploads;
 
 /// The largest body of a request that is no upload.
 const BODY_MAX: usize = 64 * 1024;
+
+/// How long an answer may take. A change may be stored all the same: `client_id` tells.
+const ANSWER: Duration = Duration::from_secs(15);
 
 /// What the routes need.
 #[derive(Debug)]
@@ -26,6 +38,18 @@ struct Api {
     gate: Arc<Gate>,
     /// Makes guests' tokens; none where there are no guests.
     mint: Option<signaling::token::Mint>,
+    /// Where uploads are kept.
+    uploads: PathBuf,
+    /// Bounds the uploads under way.
+    uploading: Semaphore,
+}
+
+/// The API described for machines; a test keeps it to the routes.
+const DESCRIPTION: &str = include_str!("api/openapi.json");
+
+/// The paths of the API, for the description of the whole.
+pub(crate) fn described() -> serde_json::Map<String, serde_json::Value> {
+    serde_json::from_str(DESCRIPTION).expect("the description is an object")
 }
 
 /// The routes of the API. They are merged with the site's.
@@ -34,12 +58,57 @@ pub(crate) fn router(settings: &Settings, gate: &Arc<Gate>) -> anyhow::Result<Ro
     let api = Api {
         gate: Arc::clone(gate),
         mint: guests.then(|| gate::mint(settings)).transpose()?,
+        uploads: settings.data_dir.join("uploads"),
+        uploading: Semaphore::new(uploads::AT_ONCE),
     };
     Ok(Router::new()
         .route("/api/v1/guest", post(guest::sign_in))
+        .merge(talk::routes())
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::GATEWAY_TIMEOUT,
+            ANSWER,
+        ))
         .layer(DefaultBodyLimit::max(BODY_MAX))
+        .merge(uploads::routes())
         .layer(CorsLayer::permissive())
         .with_state(Arc::new(api)))
+}
+
+/// Who asks, by the token in its head.
+struct Asker {
+    headers: HeaderMap,
+    address: SocketAddr,
+}
+
+impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Asker {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(
+        parts: &mut axum::http::request::Parts,
+        _state: &S,
+    ) -> Result<Self, Self::Rejection> {
+        let connected = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+        Ok(Self {
+            headers: parts.headers.clone(),
+            address: connected.map_or(unknown, |connected| connected.0),
+        })
+    }
+}
+
+impl Api {
+    /// Who asks; the token is checked here.
+    fn caller(&self, asker: &Asker) -> Result<Arc<Caller>, Refusal> {
+        let identity = match bearer(&asker.headers)? {
+            None => None,
+            Some(token) => {
+                let refusal =
+                    |denied: relay::Denied| Refusal::new(ErrorCode::Unauthorized, denied.reason);
+                Some(self.gate.identify(token).map_err(refusal)?)
+            }
+        };
+        Ok(Arc::new(Caller::new(identity.as_ref(), asker.address.ip())))
+    }
 }
 
 /// Why a request is refused, as it is told: a status and `{ "error": ... }`.
@@ -118,4 +187,24 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
         )
     };
     token.map(Some).ok_or_else(refusal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_description_and_the_routes_agree() {
+        let sources = [
+            include_str!("api.rs").split("mod tests").next().unwrap(),
+            include_str!("api/talk.rs"),
+            include_str!("api/uploads.rs"),
+        ];
+        let quoted = sources.iter().flat_map(|source| source.split('"'));
+        let routes: BTreeSet<_> = quoted.filter(|text| text.starts_with("/api/v1/")).collect();
+        let described = described();
+        let paths: BTreeSet<_> = described.keys().map(String::as_str).collect();
+        assert_eq!(routes, paths);
+    }
 }

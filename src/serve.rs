@@ -40,7 +40,10 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let _demo = demo.transpose()?;
     let secure = settings.tls.certificate.is_some();
     announce(&relay, secure);
-    let site = site::router().merge(api::router(&settings, &gate)?);
+    let site = relay::Site {
+        router: site::router().merge(api::router(&settings, &gate)?),
+        paths: api::described(),
+    };
     relay.run(site, shutdown).await?;
     tracing::info!("stopped");
     Ok(())

@@ -13,8 +13,9 @@ use axum::extract::{
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, put};
+use axum::routing::{get, post, put};
 use axum::{Json, RequestExt, Router};
+use bytes::Bytes;
 use serde::Serialize;
 use tower_http::cors::CorsLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -26,7 +27,7 @@ use wire::message::StationsState;
 use crate::certificate::Certificates;
 use crate::icecast::{Sources, admin};
 use crate::session::host::Host;
-use crate::transport::websocket;
+use crate::transport::{events, websocket};
 
 mod bearer;
 mod connect;
@@ -40,6 +41,24 @@ const BODY_MAX: usize = 64 * 1024;
 
 /// How long an answer of the API may take.
 const ANSWER: Duration = Duration::from_secs(10);
+
+/// What is served beside the relay's own routes.
+#[derive(Debug, Clone, Default)]
+pub struct Site {
+    /// Answers what the relay's routes do not; it may have a fallback.
+    pub router: Router,
+    /// Its part of the API's description: the members of an OpenAPI `paths` object.
+    pub paths: serde_json::Map<String, serde_json::Value>,
+}
+
+impl From<Router> for Site {
+    fn from(router: Router) -> Self {
+        Self {
+            router,
+            ..Self::default()
+        }
+    }
+}
 
 /// The API described for machines; a test keeps it to the routes below.
 const OPENAPI: &str = include_str!("http/openapi.json");
@@ -66,7 +85,8 @@ impl FromRef<App> for Arc<Host> {
 }
 
 /// The relay's routes, with the site's for everything else.
-pub(crate) fn router(app: App, site: Router) -> Router {
+pub(crate) fn router(app: App, site: Site) -> Router {
+    let description = describe(site.paths);
     let answers = |router: Router<App>| {
         router
             .layer(TimeoutLayer::with_status_code(
@@ -88,7 +108,10 @@ pub(crate) fn router(app: App, site: Router) -> Router {
             "/api/v1/stations/{id}/recording",
             put(recordings::start).delete(recordings::stop),
         )
-        .route("/api/v1/openapi.json", get(openapi))
+        .route(
+            "/api/v1/openapi.json",
+            get(move || openapi(description.clone())),
+        )
         .layer(CorsLayer::permissive());
     let watch = Router::new()
         .route("/metrics", get(metrics))
@@ -97,11 +120,17 @@ pub(crate) fn router(app: App, site: Router) -> Router {
     let icecast = Router::new()
         .route("/admin/metadata", get(admin::metadata))
         .route("/admin.cgi", get(admin::shoutcast));
+    let frames = Router::new()
+        .route("/v1/events", get(open_events))
+        .route("/v1/frames", post(post_frames))
+        .layer(DefaultBodyLimit::max(2 * BODY_MAX))
+        .layer(CorsLayer::permissive());
     let host = Arc::clone(&app.host);
     answers(api.merge(watch).merge(icecast))
         .route("/v1", get(session))
+        .merge(frames)
         .with_state(app)
-        .merge(site)
+        .merge(site.router)
         .layer(from_fn_with_state(host, refuse_other_sockets))
 }
 
@@ -112,6 +141,22 @@ async fn session(
     State(host): State<Arc<Host>>,
 ) -> Response {
     websocket::accept(upgrade, address, host)
+}
+
+/// A session over server-sent events and POST.
+async fn open_events(
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    State(host): State<Arc<Host>>,
+) -> Response {
+    events::open(address, &host)
+}
+
+async fn post_frames(
+    State(host): State<Arc<Host>>,
+    headers: header::HeaderMap,
+    body: Bytes,
+) -> Response {
+    events::post(&host, &headers, &body).await
 }
 
 /// Answers upgrades to WebSocket at paths that have none: accepted, told, closed.
@@ -152,8 +197,18 @@ async fn station(State(host): State<Arc<Host>>, Path(id): Path<String>) -> Respo
     }
 }
 
-async fn openapi() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
+/// The description of the relay's API and the site's.
+fn describe(paths: serde_json::Map<String, serde_json::Value>) -> Bytes {
+    let mut whole: serde_json::Value =
+        serde_json::from_str(OPENAPI).expect("the description is JSON");
+    if let Some(known) = whole["paths"].as_object_mut() {
+        known.extend(paths);
+    }
+    whole.to_string().into()
+}
+
+async fn openapi(description: Bytes) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], description).into_response()
 }
 
 async fn metrics(State(host): State<Arc<Host>>) -> Response {

@@ -48,6 +48,7 @@ pub(crate) struct TransportLabel {
 pub(crate) enum Transport {
     webtransport,
     websocket,
+    events,
 }
 
 /// What became of a packet a listener asked for.
@@ -217,11 +218,15 @@ impl TransportLabel {
         match self.transport {
             Transport::webtransport => "webtransport",
             Transport::websocket => "websocket",
+            Transport::events => "events",
         }
     }
 
     pub(crate) const WEBTRANSPORT: Self = Self {
         transport: Transport::webtransport,
+    };
+    pub(crate) const EVENTS: Self = Self {
+        transport: Transport::events,
     };
     pub(crate) const WEBSOCKET: Self = Self {
         transport: Transport::websocket,

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -16,7 +15,7 @@ use wire::frame::Error;
 use crate::certificate::Certificates;
 use crate::config::Config;
 use crate::gate::Gate;
-use crate::http::{self, App, serve};
+use crate::http::{self, App, Site, serve};
 use crate::icecast::Sources;
 use crate::metrics::Metrics;
 use crate::recording;
@@ -148,7 +147,12 @@ impl Relay {
     /// Serves until `shutdown` is cancelled, then tells every session `draining`
     /// and returns when they are gone, or after `timing.drain`. `site` answers
     /// what the relay's own routes do not (it may have a fallback).
-    pub async fn run(self, site: Router, shutdown: CancellationToken) -> Result<(), RunError> {
+    pub async fn run(
+        self,
+        site: impl Into<Site>,
+        shutdown: CancellationToken,
+    ) -> Result<(), RunError> {
+        let site = site.into();
         let host = Arc::clone(&self.host);
         let (endpoint, drain_max) = (self.quic.clone(), self.config.timing.drain);
         let stop_http = CancellationToken::new();
@@ -182,7 +186,7 @@ impl Relay {
 
     fn start(
         self,
-        site: Router,
+        site: Site,
         stop_http: CancellationToken,
         http_tasks: TaskTracker,
     ) -> Result<JoinSet<&'static str>, RunError> {

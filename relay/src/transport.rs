@@ -7,6 +7,7 @@
 //! [`Sink`](crate::fanout::Sink) that never waits.
 
 mod congestion;
+pub(crate) mod events;
 pub(crate) mod quic;
 pub(crate) mod websocket;
 pub(crate) mod webtransport;

@@ -263,10 +263,15 @@ impl Server {
 
     /// A token this server accepts.
     pub(crate) fn token(&self, args: &[&str]) -> String {
+        self.token_of("tester", args)
+    }
+
+    /// A token of that user.
+    pub(crate) fn token_of(&self, sub: &str, args: &[&str]) -> String {
         let mut command = skywave();
         command.current_dir(self.folder.path());
         command
-            .args(["token", "--data-dir", "data", "--sub", "tester"])
+            .args(["token", "--data-dir", "data", "--sub", sub])
             .args(args);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{output:?}");
@@ -410,32 +415,40 @@ fn wait_with_output(mut child: Child) -> Output {
 
 /// Asks over HTTP; answers the status and the body, JSON or text.
 pub(crate) fn get(http: &str, path: &str) -> (u16, Value) {
-    exchange(
-        http,
-        &format!("GET {path} HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n\r\n"),
-    )
+    ask(http, "GET", path, b"", None)
 }
 
 /// Posts JSON; answers the status and the body.
 pub(crate) fn post(http: &str, path: &str, body: &Value, token: Option<&str>) -> (u16, Value) {
-    let body = body.to_string();
+    ask(http, "POST", path, body.to_string().as_bytes(), token)
+}
+
+/// Sends a body with a token; answers the status and the body.
+pub(crate) fn ask(
+    http: &str,
+    method: &str,
+    path: &str,
+    body: &[u8],
+    token: Option<&str>,
+) -> (u16, Value) {
     let token = token.map_or_else(String::new, |token| {
         format!("Authorization: Bearer {token}\r\n")
     });
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n{token}\
+        "{method} {path} HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n{token}\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
-    exchange(http, &(head + &body))
+    exchange(http, &[head.as_bytes(), body].concat())
 }
 
-fn exchange(http: &str, request: &str) -> (u16, Value) {
+fn exchange(http: &str, request: &[u8]) -> (u16, Value) {
     let mut stream = std::net::TcpStream::connect(http).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    std::io::Write::write_all(&mut stream, request).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer);
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
     let status = head
         .split(' ')

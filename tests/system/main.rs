@@ -9,6 +9,7 @@ mod crowd;
 mod encoders;
 mod files;
 mod harness;
+mod kills;
 mod lossy;
 mod outage;
 mod recording;

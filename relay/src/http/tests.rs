@@ -56,7 +56,7 @@ async fn status(router: &Router, method: Method, path: &str) -> StatusCode {
 
 #[tokio::test]
 async fn the_description_and_the_routes_agree() {
-    let router = router(app(), Router::new());
+    let router = router(app(), Router::new().into());
     let described: serde_json::Value = serde_json::from_str(OPENAPI).unwrap();
     let paths = described["paths"].as_object().unwrap();
     for (path, methods) in paths {
@@ -77,7 +77,7 @@ async fn the_description_and_the_routes_agree() {
     }
     // What is served under /api is described: the source of this module names every route.
     let routes = include_str!("../http.rs")
-        .match_indices("\"/api/v1")
+        .match_indices("\"/api/v1/")
         .count();
     assert_eq!(routes, paths.len());
 }
@@ -107,7 +107,7 @@ async fn the_site_answers_what_the_relay_does_not() {
     let site = Router::new()
         .route("/station", get(|| async { "site" }))
         .fallback(|| async { (StatusCode::IM_A_TEAPOT, "elsewhere") });
-    let router = router(app(), site);
+    let router = router(app(), site.into());
     assert_eq!(status(&router, Method::GET, "/station").await, 200);
     assert_eq!(status(&router, Method::GET, "/api/v1/stations").await, 200);
     assert_eq!(status(&router, Method::GET, "/somewhere").await, 418);
@@ -116,7 +116,7 @@ async fn the_site_answers_what_the_relay_does_not() {
 #[tokio::test]
 async fn a_relay_that_drains_is_not_ready() {
     let app = app();
-    let router = router(app.clone(), Router::new());
+    let router = router(app.clone(), Router::new().into());
     assert_eq!(status(&router, Method::GET, "/readyz").await, 200);
     app.host.drain();
     assert_eq!(status(&router, Method::GET, "/readyz").await, 503);
@@ -130,7 +130,10 @@ async fn without_a_quic_port_there_is_no_webtransport() {
         .header("x-forwarded-proto", "https")
         .body(Body::empty())
         .unwrap();
-    let answer = router(app(), Router::new()).oneshot(secure).await.unwrap();
+    let answer = router(app(), Router::new().into())
+        .oneshot(secure)
+        .await
+        .unwrap();
     let body = axum::body::to_bytes(answer.into_body(), 10_000)
         .await
         .unwrap();

@@ -137,6 +137,11 @@ impl Driver {
                 Some(gated) => gated.push(Job::Unsubscribe(id, params.channel)),
                 None => stations.unsubscribe(self.id, id, &params.channel),
             },
+            Ask::Listen(..) | Ask::Publish(_) if self.transport == TransportLabel::EVENTS => {
+                let message = "this transport carries no sound";
+                let error = Error::new(ErrorCode::Forbidden, message);
+                self.reply(&Reply::new::<Empty>(id, Err(error)));
+            }
             Ask::Listen(params, redundancy) => {
                 stations.listen(self.id, id, &params, redundancy);
             }

@@ -27,6 +27,7 @@ use crate::fanout::Listener;
 use crate::gate::{Gate, Identity};
 use crate::metrics::{EndLabel, Metrics, TransportLabel};
 use crate::station::Stations;
+use crate::transport::events::Posts;
 
 /// Requests that wait for their turn in one session before its transport stops reading.
 const FRAMES_WAITING: usize = 16;
@@ -51,6 +52,7 @@ pub(crate) struct Host {
     last: AtomicU64,
     drain: CancellationToken,
     tasks: TaskTracker,
+    posts: Posts,
 }
 
 /// Who is at the other end of a transport.
@@ -110,11 +112,17 @@ impl Host {
             last: AtomicU64::new(0),
             drain: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            posts: Posts::default(),
         })
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// Sessions whose frames come by POST.
+    pub(crate) fn posts(&self) -> &Posts {
+        &self.posts
     }
 
     /// Tasks to wait for before the relay is gone: sessions and what closes their transports.

@@ -4,6 +4,7 @@
 
 mod abuse;
 mod ends;
+mod events;
 mod flows;
 mod http;
 mod listening;
