@@ -17,10 +17,10 @@ SITE_SOURCES = $(shell find web-demo -name node_modules -prune -o -name dist -pr
 	-o -path web-demo/e2e -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-build setup-lint web worklet build run test bench lab lint lint-rust lint-web fmt
+.PHONY: help setup setup-build setup-lint web worklet build run test bench bench-signaling lab lint lint-rust lint-web fmt
 
 help: ## List the commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: ## Install what building and testing need and this machine lacks
 	@scripts/setup.sh test
@@ -59,6 +59,12 @@ bench: setup-build ## Measure what a listener costs, beside the least it could c
 
 lab: setup-build ## Play over simulated networks, write docs/receiver-quality.md (LAB_ARGS=--short)
 	$(CARGO) run -q -p skywave-media --features testing --example lab -- $(LAB_ARGS) docs
+
+bench-signaling: setup-build ## Measure rooms and messages, beside Socket.IO servers
+	$(CARGO) build --release -p skywave -p skywave-bench-signaling
+	$(CARGO) build --release -p skywave-signaling --example commits
+	cd benches/signaling/peer && npm install --no-audit --no-fund
+	$(CARGO) run --release -p skywave-bench-signaling -- run
 
 lint: setup-lint lint-rust lint-web ## Check format, lints, docs and licences
 

@@ -1,0 +1,83 @@
+//! `skywave-bench-signaling`: what a chat message costs, beside Socket.IO servers.
+//!
+//! Servers are processes of their own, pinned to one processor, the load to the other;
+//! CPU time is the kernel's account of the server's process. Contenders take turns,
+//! round after round; the report has medians, and in brackets the least and the greatest.
+#![forbid(unsafe_code)]
+
+mod contender;
+mod fanout;
+mod member;
+mod reconnect;
+mod report;
+mod socketioxide;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything, written to a report.
+    Run(RunArguments),
+    /// socketioxide with one room; for the other command.
+    #[command(hide = true)]
+    Socketioxide,
+}
+
+#[derive(Debug, clap::Args)]
+struct RunArguments {
+    /// The program `skywave` [default: beside this one]
+    #[arg(long)]
+    skywave: Option<PathBuf>,
+    /// The folder with Socket.IO for Node, `npm install` done
+    #[arg(long, default_value = "benches/signaling/peer")]
+    peer: PathBuf,
+    /// Members of the room.
+    #[arg(long, default_value_t = 1_000)]
+    members: usize,
+    /// Messages a second.
+    #[arg(long, default_value_t = 20)]
+    rate: u32,
+    /// Seconds of messages in each round.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Sessions that return at once, and that idle.
+    #[arg(long, default_value_t = 5_000)]
+    sessions: usize,
+    #[arg(long, default_value = "docs/benchmarks-signaling.md")]
+    output: PathBuf,
+}
+
+/// No run takes longer, whatever happens.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Socketioxide => socketioxide::run().await,
+        Command::Run(arguments) => tokio::time::timeout(PATIENCE, run(&arguments)).await?,
+    }
+}
+
+async fn run(arguments: &RunArguments) -> anyhow::Result<()> {
+    contender::pin_self()?;
+    let skywave = contender::beside("skywave", arguments.skywave.clone())?;
+    let fanout = fanout::measure(arguments, &skywave).await?;
+    let commits = report::commits().await;
+    let reconnect = reconnect::measure(arguments.sessions, &skywave).await?;
+    let text = report::text(arguments, &fanout, commits.as_deref(), &reconnect);
+    std::fs::write(&arguments.output, &text)?;
+    println!("{text}");
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! `docs/benchmarks-signaling.md`, written from what was measured.
+
+use std::fmt::Write;
+use std::fs;
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use crate::RunArguments;
+use crate::contender::{Kind, beside};
+use crate::fanout::Round;
+use crate::reconnect::Reconnect;
+
+/// Messages committed a second by 100 senders who each wait for their reply, as the
+/// example `commits` of `skywave-signaling` says; none when it is not built.
+pub(crate) async fn commits() -> Option<String> {
+    let example = beside("examples/commits", None).ok()?;
+    let folder = tempfile::tempdir().ok()?;
+    let url = format!("sqlite:{}", folder.path().join("commits.db").display());
+    let running = Command::new(example)
+        .args([&*url, "100", "10"])
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(Duration::from_secs(60), running)
+        .await
+        .ok()?
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
+}
+
+pub(crate) fn text(
+    arguments: &RunArguments,
+    fanout: &[(Kind, Vec<Round>)],
+    commits: Option<&str>,
+    reconnect: &Reconnect,
+) -> String {
+    let mut text = format!(
+        "# Benchmarks of rooms and messages\n\n\
+        Written by `make bench-signaling`; do not edit.\n\n\
+        ## Fan-out\n\n\
+        One room of {} members over WebSocket, {} messages of 100 bytes a second for {} s. The \
+        server runs on one processor, its clients on the other. CPU time is the kernel's account \
+        of the server's process. Contenders take turns, {} rounds; the table has medians and in \
+        brackets the least and the greatest.\n\n\
+        | server | deliveries per CPU second | times the others | delivered | delay p50, ms | p99, ms |\n\
+        |---|---|---|---|---|---|\n",
+        arguments.members, arguments.rate, arguments.seconds, arguments.rounds,
+    );
+    let ours = fanout.iter().find(|(kind, _)| *kind == Kind::Skywave);
+    let ours = ours.map_or(0.0, |(_, rounds)| {
+        spread(rounds, |round| round.deliveries_per_cpu_second)[1]
+    });
+    for (kind, rounds) in fanout {
+        if rounds.is_empty() {
+            let _ = writeln!(text, "| {} | not measured | | | | |", kind.name());
+            continue;
+        }
+        let [least, median, greatest] = spread(rounds, |round| round.deliveries_per_cpu_second);
+        let ratio = match kind {
+            Kind::Skywave => "-".to_owned(),
+            _ => format!("{:.1}", ours / median),
+        };
+        let _ = writeln!(
+            text,
+            "| {} | {median:.0} ({least:.0}-{greatest:.0}) | {ratio} | {:.2} % | {:.1} | {:.1} |",
+            kind.name(),
+            spread(rounds, |round| round.delivered)[1] * 100.0,
+            spread(rounds, |round| round.p50_ms)[1],
+            spread(rounds, |round| round.p99_ms)[1],
+        );
+    }
+    let _ = write!(
+        text,
+        "\n## Committed messages\n\n\
+        100 senders, each waiting for its reply, which means flushed to disk, before it sends \
+        the next; SQLite with `synchronous=FULL`, on both processors:\n\n```\n{}\n```\n\n\
+        ## Sessions\n\n\
+        {} anonymous sessions over WebSocket in one room, dropped and back at once with a resume.\n\n\
+        | | |\n|---|---|\n\
+        | memory of an idle session | {:.1} KiB |\n\
+        | back | {} |\n\
+        | recovered | {} |\n\
+        | time until all were back | {:.1} s |\n\
+        | server's CPU time for it | {:.1} s |\n\
+        | memory before and after | {:.0} MiB, {:.0} MiB |\n\n\
+        Machine: {}.\n",
+        commits.unwrap_or("not measured"),
+        reconnect.sessions,
+        reconnect.idle_kib,
+        reconnect.back,
+        reconnect.recovered,
+        reconnect.seconds,
+        reconnect.cpu_seconds,
+        reconnect.mib_before,
+        reconnect.mib_after,
+        machine(),
+    );
+    text
+}
+
+/// The least, the median and the greatest.
+fn spread(rounds: &[Round], value: impl Fn(&Round) -> f64) -> [f64; 3] {
+    let mut values: Vec<_> = rounds.iter().map(value).collect();
+    values.sort_by(f64::total_cmp);
+    let last = values.len() - 1;
+    [values[0], values[last / 2], values[last]]
+}
+
+fn machine() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let cpu = read("/proc/cpuinfo");
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name"));
+    let model = model.unwrap_or("?").trim_start_matches([' ', '\t', ':']);
+    let processors = std::thread::available_parallelism().map_or(0, usize::from);
+    let (kernel, load) = (read("/proc/sys/kernel/osrelease"), read("/proc/loadavg"));
+    format!(
+        "{processors} processors, {model}, Linux {}, load average {} at the end",
+        kernel.trim(),
+        load.split(' ').next().unwrap_or("?"),
+    )
+}
