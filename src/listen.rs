@@ -9,7 +9,7 @@ use client::{Connector, Options};
 
 use crate::cli::ListenArgs;
 use crate::exit::BadArguments;
-use crate::signals;
+use crate::signals::Stop;
 
 mod progress;
 mod recording;
@@ -49,13 +49,22 @@ async fn listen(args: &ListenArgs) -> anyhow::Result<()> {
         repair: args.repair.repair(),
         ..listener::Config::new(args.server.station.clone())
     };
+    let mut stop = Stop::listen();
     let mut listener = tokio::select! {
         started = Listener::start(connector, config) => started?,
-        () = signals::stop() => return Ok(()),
+        () = stop.asked() => return Ok(()),
     };
     let mut log = Log::new(Instant::now());
     let mut progress = Progress::new(&args.server);
-    let heard = hear(args, &mut listener, &mut recording, &mut log, &mut progress).await;
+    let heard = hear(
+        args,
+        &mut listener,
+        &mut recording,
+        &mut log,
+        &mut progress,
+        &mut stop,
+    )
+    .await;
     let (ended, stats) = match heard {
         Ok(ended) => (Ok(ended), finish(listener, &log).await),
         Err(error) => (Err(error), log.last_stats),
@@ -88,6 +97,7 @@ async fn hear(
     recording: &mut Recording,
     log: &mut Log,
     progress: &mut Progress,
+    stop: &mut Stop,
 ) -> anyhow::Result<&'static str> {
     let over = async {
         match args.duration {
@@ -96,8 +106,6 @@ async fn hear(
         }
     };
     tokio::pin!(over);
-    let stop = signals::stop();
-    tokio::pin!(stop);
     let mut look = tokio::time::interval(Duration::from_secs(1));
     loop {
         tokio::select! {
@@ -108,7 +116,7 @@ async fn hear(
                 progress.tell(log, recording.seconds());
             }
             () = &mut over => return Ok("duration"),
-            () = &mut stop => return Ok("interrupted"),
+            () = stop.asked() => return Ok("interrupted"),
         }
     }
 }

@@ -12,7 +12,7 @@ use wire::message::{Codec, Metadata, TrackParams};
 
 use crate::cli::PublishArgs;
 use crate::exit::BadArguments;
-use crate::signals;
+use crate::signals::Stop;
 
 mod feed;
 mod progress;
@@ -37,6 +37,7 @@ pub(crate) fn run(args: Box<PublishArgs>) -> anyhow::Result<()> {
 }
 
 async fn publish(args: &PublishArgs) -> anyhow::Result<()> {
+    let mut stop = Stop::listen();
     let connector = Connector::new(Options {
         server: args.server.server.clone(),
         token: Some(args.token.clone()),
@@ -44,7 +45,7 @@ async fn publish(args: &PublishArgs) -> anyhow::Result<()> {
         give_up_after: args.server.give_up_after,
     })?;
     // The first sound is decoded before anything goes on air: no station for a broken file.
-    let mut feed = open(args).await?;
+    let mut feed = open(args, &mut stop).await?;
     let first = feed.first_metadata.take();
     let config = publisher::Config {
         station: args.server.station.clone(),
@@ -56,20 +57,20 @@ async fn publish(args: &PublishArgs) -> anyhow::Result<()> {
     };
     let publisher = tokio::select! {
         started = Publisher::start(connector, config) => started?,
-        () = signals::stop() => return Ok(()),
+        () = stop.asked() => return Ok(()),
     };
     let progress = Progress::new(&args.server, feed.config.bitrate);
     let played = tokio::select! {
         played = play(&mut feed, &publisher, first, progress) => played,
         error = publisher.ended() => return Err(error.into()),
-        () = signals::stop() => Ok(()),
+        () = stop.asked() => Ok(()),
     };
     publisher.finish().await;
     played
 }
 
 /// Opens the first file, on a thread that may wait.
-async fn open(args: &PublishArgs) -> anyhow::Result<Feed> {
+async fn open(args: &PublishArgs, stop: &mut Stop) -> anyhow::Result<Feed> {
     let has_stdin = args.files.iter().any(|file| file == Path::new("-"));
     if has_stdin && (args.repeat || args.files.len() > 1) {
         let why = "standard input cannot be repeated or be one of several files";
@@ -100,7 +101,7 @@ async fn open(args: &PublishArgs) -> anyhow::Result<Feed> {
     };
     tokio::select! {
         feed = Feed::open(request) => Ok(feed?),
-        () = signals::stop() => Err(anyhow::anyhow!("interrupted before the first sound")),
+        () = stop.asked() => Err(anyhow::anyhow!("interrupted before the first sound")),
     }
 }
 

@@ -10,7 +10,8 @@ use crate::cli::ServeArgs;
 use crate::config::Settings;
 use crate::demo::Demo;
 use crate::gate::Gate;
-use crate::{api, logging, signals, site};
+use crate::signals::Stop;
+use crate::{api, logging, site};
 
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let settings = Settings::load(args)?;
@@ -75,9 +76,10 @@ fn visible(address: SocketAddr) -> String {
 
 /// The first signal begins to shut down, the second ends the program at once.
 async fn stop_on_signal(shutdown: CancellationToken) {
-    signals::stop().await;
+    let mut stop = Stop::listen();
+    stop.asked().await;
     tracing::info!("shutting down; once more to stop at once");
     shutdown.cancel();
-    signals::stop().await;
+    stop.asked().await;
     std::process::exit(1);
 }

@@ -1,22 +1,33 @@
 //! Being told to stop.
 
-/// Returns when the program is asked to stop: SIGINT (Ctrl-C) or SIGTERM.
-pub(crate) async fn stop() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let kinds = [SignalKind::terminate(), SignalKind::interrupt()];
-        let [terminate, interrupt] = kinds.map(signal);
-        if let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            return;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Hears SIGINT (Ctrl-C) and SIGTERM from its making on, also between two waits: once a
+/// process listens for a signal, one that nobody waits for does nothing at all.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    /// None when the signals cannot be had: the program must then be killed.
+    signals: Option<[Signal; 2]>,
+}
+
+impl Stop {
+    /// Begins to listen; call it within a tokio runtime.
+    pub(crate) fn listen() -> Self {
+        let [terminate, interrupt] = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+        let signals = terminate.and_then(|terminate| Ok([terminate, interrupt?]));
+        Self {
+            signals: signals.ok(),
         }
     }
-    if tokio::signal::ctrl_c().await.is_err() {
-        // Nobody can tell us to stop; the program must then be killed.
-        std::future::pending::<()>().await;
+
+    /// Returns when the program is asked to stop. Dropping the future loses nothing.
+    pub(crate) async fn asked(&mut self) {
+        let Some([terminate, interrupt]) = &mut self.signals else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     }
 }
