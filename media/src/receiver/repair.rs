@@ -1,11 +1,15 @@
 //! What is missing: how much is lost and in which way, what to ask for again, and how many
 //! copies are worth their bytes.
 
+mod losses;
+
 use std::time::Duration;
 
 use super::profile::{Profile, Repair};
 use super::slots::Content;
 use super::{Receiver, State, Stream};
+pub(super) use losses::Repairs;
+use losses::{ASKED, Asked};
 
 /// Sequences in one [`Request`] at most.
 pub const REQUEST_MAX: usize = 32;
@@ -14,32 +18,11 @@ pub const REQUEST_MAX: usize = 32;
 /// neighbours are lost together.
 pub const COPY_DISTANCES: [&[u8]; 3] = [&[], &[1], &[1, 4]];
 
-/// Sequences whose requests are remembered.
-const ASKED: u64 = 256;
-
 /// Packets expected after the newest that are asked for before a later one proves the loss.
 const AHEAD: u64 = 8;
 
 /// Most tries for one packet, over all rounds.
 const TRIES_MAX: u8 = 12;
-
-/// Packets asked for in vain, in a row, after which nobody waits for answers any more.
-const IN_VAIN_MAX: u32 = 12;
-
-/// Intervals between tries that play-out waits for where losses come in bursts.
-const BURST_TRIES: f64 = 4.7;
-
-/// Round trip assumed while none is measured.
-const ROUND_TRIP_MS: f64 = 100.0;
-
-/// Memory of the loss statistics, in seconds.
-const MEMORY_S: f64 = 20.0;
-
-/// A gap from here on is an outage, not loss: it says nothing about which repair helps.
-const OUTAGE_MS: f64 = 400.0;
-
-/// How long a lower redundancy level has to suffice before it is taken, in packets' time.
-const CALM_S: f64 = 15.0;
 
 /// Packets to be sent again, oldest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,228 +36,6 @@ impl Request {
     #[must_use]
     pub fn sequences(&self) -> &[u64] {
         &self.sequences[..self.len]
-    }
-}
-
-/// When a sequence was asked for.
-#[derive(Debug, Clone, Copy, Default)]
-struct Asked {
-    sequence: u64,
-    tries: u8,
-    first: Duration,
-    last: Duration,
-}
-
-#[derive(Debug)]
-pub(super) struct Repairs {
-    asked: Box<[Asked]>,
-    round_trip: Option<Duration>,
-    /// Everything before was judged: lost or not.
-    judged: Option<u64>,
-    /// Decaying counts.
-    lost: f64,
-    bursts: f64,
-    total: f64,
-    reordered: f64,
-    /// Packets asked for in a row that never came.
-    in_vain: u32,
-    /// Losses in a row up to the sequence judged last.
-    run: u64,
-    /// Share of the stream's bytes that repair may still cost, in seconds of the stream.
-    purse_s: f64,
-    level: u8,
-    /// For how long a lower level would have done.
-    calm_s: f64,
-}
-
-impl Repairs {
-    pub(super) fn new() -> Self {
-        Self {
-            asked: vec![Asked::default(); ASKED as usize].into_boxed_slice(),
-            round_trip: None,
-            judged: None,
-            lost: 0.0,
-            bursts: 0.0,
-            total: 0.0,
-            reordered: 0.0,
-            in_vain: 0,
-            run: 0,
-            purse_s: 0.0,
-            level: 0,
-            calm_s: 0.0,
-        }
-    }
-
-    /// Forgets the sequences, not what was learnt about the path.
-    pub(super) fn forget_sequences(&mut self) {
-        self.judged = None;
-        self.run = 0;
-        self.asked.fill(Asked::default());
-    }
-
-    fn round_trip_ms(&self) -> f64 {
-        self.round_trip
-            .map_or(ROUND_TRIP_MS, |time| time.as_secs_f64() * 1e3)
-    }
-
-    /// Whether a packet that arrives now is the answer to a request for it, and not the
-    /// packet itself, late.
-    pub(super) fn answers(&mut self, now: Duration, sequence: u64) -> bool {
-        let asked = &self.asked[(sequence % ASKED) as usize];
-        let known = asked.tries > 0 && asked.sequence == sequence;
-        let soonest = Duration::from_secs_f64(self.round_trip_ms() * 0.9 / 1e3);
-        let soonest = if self.round_trip.is_none() {
-            Duration::from_millis(2)
-        } else {
-            soonest
-        };
-        let answer = known && now.saturating_sub(asked.first) >= soonest;
-        if answer {
-            self.in_vain = 0;
-        }
-        answer
-    }
-
-    pub(super) fn loss(&self) -> f64 {
-        if self.total < 1.0 {
-            return 0.0;
-        }
-        (self.lost / self.total).clamp(0.0, 1.0)
-    }
-
-    /// Mean number of packets lost in a row.
-    pub(super) fn burst(&self) -> f64 {
-        if self.bursts < 0.1 {
-            return 1.0;
-        }
-        (self.lost / self.bursts).max(1.0)
-    }
-
-    /// Judges a packet of `seconds`: whether it arrived by itself in good time.
-    fn judge(&mut self, arrived: bool, seconds: f64) {
-        let keep = (-seconds / MEMORY_S).exp();
-        for count in [
-            &mut self.lost,
-            &mut self.bursts,
-            &mut self.total,
-            &mut self.reordered,
-        ] {
-            *count *= keep;
-        }
-        self.total += 1.0;
-        if arrived {
-            self.run = 0;
-            return;
-        }
-        self.run += 1;
-        if self.run == 1 {
-            self.bursts += 1.0;
-        }
-        let outage = (OUTAGE_MS / 1e3 / seconds.max(0.001)) as u64;
-        if self.run < outage {
-            self.lost += 1.0;
-        } else if self.run == outage {
-            self.lost = (self.lost - outage as f64).max(0.0);
-            self.bursts = (self.bursts - 1.0).max(0.0);
-        }
-    }
-
-    /// A packet overtaken by others came after all.
-    pub(super) fn overtaken(&mut self, judged_lost: bool) {
-        self.reordered += 1.0;
-        if judged_lost {
-            self.lost = (self.lost - 1.0).max(0.0);
-            self.bursts = (self.bursts - 1.0).max(0.0);
-        }
-    }
-
-    /// Tries that travel at once, so that one of them and its answer come through.
-    fn tries(&self, repair: Repair) -> u8 {
-        let loss = self.loss().clamp(0.001, 0.5);
-        let fail = 1.0 - (1.0 - loss) * (1.0 - loss);
-        let enough = ((2e-5 / loss).ln() / fail.ln()).ceil().max(1.0);
-        let affordable = (repair.budget() * 0.8 / loss).floor().max(1.0);
-        enough.min(affordable).min(5.0) as u8
-    }
-
-    fn is_bursty(&self) -> bool {
-        self.burst() > 1.6
-    }
-
-    /// Time between tries that travel at once: bursts are to be outlived.
-    fn spacing_ms(&self) -> f64 {
-        if self.is_bursty() {
-            (self.round_trip_ms() / 4.0).clamp(8.0, 40.0)
-        } else {
-            2.0
-        }
-    }
-
-    /// How long tries go on without waiting for the answer to the first.
-    fn spread_ms(&self, repair: Repair) -> f64 {
-        if self.is_bursty() {
-            self.spacing_ms() * BURST_TRIES
-        } else {
-            f64::from(self.tries(repair) - 1) * self.spacing_ms()
-        }
-    }
-
-    /// The delay within which a missing packet is repaired by retransmission, in ms, with as
-    /// many tries as fit below `max_ms`; `None` if not even one does.
-    fn delay_ms(&self, patience_ms: f64, repair: Repair, max_ms: f64) -> Option<f64> {
-        let least_ms = patience_ms + self.round_trip_ms() + 2.0;
-        let room_ms = max_ms - least_ms;
-        (room_ms >= 0.0).then(|| least_ms + self.spread_ms(repair).min(room_ms))
-    }
-
-    /// Whether packets are lost often enough that play-out waits for repair.
-    fn is_worth_waiting(&self, profile: Profile) -> bool {
-        let answered = self.round_trip.is_some() && self.in_vain < IN_VAIN_MAX;
-        answered && self.bursts >= profile.losses_min()
-    }
-
-    /// The turn of `sequence` passed without it.
-    pub(super) fn passed(&mut self, sequence: u64) {
-        let asked = &self.asked[(sequence % ASKED) as usize];
-        if asked.tries > 0 && asked.sequence == sequence {
-            self.in_vain = self.in_vain.saturating_add(1);
-        }
-    }
-
-    /// Pays for copies or answers, as many as `share` packets of `seconds`.
-    pub(super) fn spend(&mut self, share: f64, seconds: f64) {
-        self.purse_s -= share * seconds;
-    }
-
-    fn earn(&mut self, repair: Repair, seconds: f64) {
-        self.purse_s = (self.purse_s + repair.budget() * seconds).clamp(-2.0, 6.0);
-    }
-
-    /// Chooses the redundancy level anew, after a packet of `seconds`.
-    fn choose_level(&mut self, retransmits: bool, repair: Repair, seconds: f64) {
-        self.earn(repair, seconds);
-        let loss = self.loss();
-        let rough = self.burst() > 1.6 || loss > 0.05;
-        let wanted = match repair {
-            Repair::Economy => 0,
-            _ if self.lost < 2.0 || loss < 0.005 => 0,
-            Repair::Auto if retransmits => 0,
-            Repair::Auto => 1,
-            Repair::Robust => 1 + u8::from(rough),
-        };
-        // The purse opens again only when it holds for a while.
-        let least = if self.level == 0 { 2.0 } else { 0.0 };
-        let wanted = if self.purse_s > least { wanted } else { 0 };
-        if wanted >= self.level || self.purse_s <= 0.0 {
-            self.level = wanted;
-            self.calm_s = 0.0;
-            return;
-        }
-        self.calm_s += seconds;
-        if self.calm_s > CALM_S {
-            self.level = wanted;
-            self.calm_s = 0.0;
-        }
     }
 }
 
