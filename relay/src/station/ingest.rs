@@ -107,6 +107,9 @@ impl Ingest {
     /// What to ask the source for now, if anything is missing.
     pub(crate) fn poll_request(&mut self, now: Now) -> Option<Packet> {
         let sequences = self.missing.poll_request(now.instant);
+        if sequences.is_empty() {
+            return None;
+        }
         let track = self.feed.track.id();
         let mut bytes = Vec::with_capacity(repair::BYTES_MAX);
         repair::encode(track, &sequences, &mut bytes).ok()?;
