@@ -50,9 +50,14 @@ async fn listen(args: &ListenArgs) -> anyhow::Result<()> {
         ..listener::Config::new(args.server.station.clone())
     };
     let mut stop = Stop::listen();
-    let mut listener = tokio::select! {
-        started = Listener::start(connector, config) => started?,
-        () = stop.asked() => return Ok(()),
+    let mut listener = match stop.or_stop(Listener::start(connector, config)).await {
+        Ok(started) => started?,
+        // It would be counted until the relay gives it up.
+        Err(Some(Ok(listener))) => {
+            let _ = listener.finish().await;
+            return Ok(());
+        }
+        Err(_) => return Ok(()),
     };
     let mut log = Log::new(Instant::now());
     let mut progress = Progress::new(&args.server);

@@ -55,9 +55,14 @@ async fn publish(args: &PublishArgs) -> anyhow::Result<()> {
         metadata: first.clone(),
         takeover: args.takeover,
     };
-    let publisher = tokio::select! {
-        started = Publisher::start(connector, config) => started?,
-        () = stop.asked() => return Ok(()),
+    let publisher = match stop.or_stop(Publisher::start(connector, config)).await {
+        Ok(started) => started?,
+        // The station may be on air by now, and nobody else could have it for a while.
+        Err(Some(Ok(publisher))) => {
+            publisher.finish().await;
+            return Ok(());
+        }
+        Err(_) => return Ok(()),
     };
     let progress = Progress::new(&args.server, feed.config.bitrate);
     let played = tokio::select! {

@@ -78,6 +78,8 @@ async fn ctrl_c_ends_a_publish_properly() {
         source.signal("INT");
         assert_eq!(source.code(), 0, "{:?}", source.lines());
         observer.sees("stopped", "tone").await;
+        let lost = observer.seen.iter().any(|seen| seen.0 == "interrupted");
+        assert!(!lost, "it left in good order: {:?}", observer.seen);
     }
 }
 
