@@ -13,7 +13,6 @@ use axum::{Json, Router};
 use serde::Serialize;
 use signaling::Caller;
 use tokio::sync::Semaphore;
-use tower_http::cors::CorsLayer;
 use tower_http::timeout::TimeoutLayer;
 use wire::code::ErrorCode;
 use wire::frame::Error;
@@ -70,7 +69,7 @@ pub(crate) fn router(settings: &Settings, gate: &Arc<Gate>) -> anyhow::Result<Ro
         ))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .merge(uploads::routes())
-        .layer(CorsLayer::permissive())
+        .layer(relay::cors())
         .with_state(Arc::new(api)))
 }
 
@@ -99,7 +98,7 @@ impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Asker {
 impl Api {
     /// Who asks; the token is checked here.
     fn caller(&self, asker: &Asker) -> Result<Arc<Caller>, Refusal> {
-        let identity = match bearer(&asker.headers)? {
+        let identity = match relay::bearer(&asker.headers)? {
             None => None,
             Some(token) => {
                 let refusal =
@@ -124,6 +123,12 @@ impl Refusal {
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self(error)
+    }
+}
+
+impl From<relay::NoBearer> for Refusal {
+    fn from(error: relay::NoBearer) -> Self {
+        Self::new(ErrorCode::Unauthorized, error.to_string())
     }
 }
 
@@ -167,26 +172,6 @@ fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,
     }
-}
-
-/// The token of a request; none is anonymous.
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
-    let Some(value) = headers.get(header::AUTHORIZATION) else {
-        return Ok(None);
-    };
-    let token = value.to_str().ok().and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme
-            .eq_ignore_ascii_case("bearer")
-            .then_some(token.trim())
-    });
-    let refusal = || {
-        Refusal::new(
-            ErrorCode::Unauthorized,
-            "the authorization is no bearer token",
-        )
-    };
-    token.map(Some).ok_or_else(refusal)
 }
 
 #[cfg(test)]

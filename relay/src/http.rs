@@ -17,7 +17,7 @@ use axum::routing::{get, post, put};
 use axum::{Json, RequestExt, Router};
 use bytes::Bytes;
 use serde::Serialize;
-use tower_http::cors::CorsLayer;
+use tower_http::cors::{AllowHeaders, CorsLayer};
 use tower_http::timeout::TimeoutLayer;
 use wire::StationId;
 use wire::code::ErrorCode;
@@ -35,6 +35,8 @@ mod recordings;
 pub(crate) mod serve;
 #[cfg(test)]
 mod tests;
+
+pub use bearer::{NoBearer, bearer};
 
 /// The largest body of a request to the API.
 const BODY_MAX: usize = 64 * 1024;
@@ -112,7 +114,7 @@ pub(crate) fn router(app: App, site: Site) -> Router {
             "/api/v1/openapi.json",
             get(move || openapi(description.clone())),
         )
-        .layer(CorsLayer::permissive());
+        .layer(cors());
     let watch = Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(|| async { "ok\n" }))
@@ -124,7 +126,7 @@ pub(crate) fn router(app: App, site: Site) -> Router {
         .route("/v1/events", get(open_events))
         .route("/v1/frames", post(post_frames))
         .layer(DefaultBodyLimit::max(2 * BODY_MAX))
-        .layer(CorsLayer::permissive());
+        .layer(cors());
     let host = Arc::clone(&app.host);
     answers(api.merge(watch).merge(icecast))
         .route("/v1", get(session))
@@ -132,6 +134,12 @@ pub(crate) fn router(app: App, site: Site) -> Router {
         .with_state(app)
         .merge(site.router)
         .layer(from_fn_with_state(host, refuse_other_sockets))
+}
+
+/// Pages of any origin may ask the API, with a token of theirs: nothing here looks at cookies.
+pub fn cors() -> CorsLayer {
+    // A `*` for headers leaves out `Authorization` (Fetch, 4.8): name what is asked for.
+    CorsLayer::permissive().allow_headers(AllowHeaders::mirror_request())
 }
 
 /// A session over WebSocket.

@@ -32,7 +32,7 @@ pub use gate::{
     Denied, Gate, Identity, PushClass, Pushes, Rights, SessionEnd, Side, SourceDenied, SourceRight,
     Stations, Visitor,
 };
-pub use http::Site;
+pub use http::{NoBearer, Site, bearer, cors};
 pub use relay::{BindError, Handle, Relay, RunError};
 pub use station::{LocalSource, Publication, PublishEnded};
 pub use tokio_util::sync::CancellationToken;

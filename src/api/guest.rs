@@ -14,7 +14,7 @@ use signaling::token::{Grants, Order};
 use wire::code::ErrorCode;
 use wire::message::User;
 
-use super::{Api, Refusal, bearer};
+use super::{Api, Refusal};
 
 /// How long a guest's token holds. A page fetches another before it ends.
 const TTL: Duration = Duration::from_secs(2 * 3_600);
@@ -59,7 +59,7 @@ pub(super) async fn sign_in(
         return Err(Refusal::new(ErrorCode::BadRequest, message));
     }
     api.gate.service().admit_guest(address.ip())?;
-    let before = bearer(&headers)?.map(|token| api.gate.identify(token));
+    let before = relay::bearer(&headers)?.map(|token| api.gate.identify(token));
     let sub = match before {
         Some(Ok(identity)) if identity.sub.starts_with(PREFIX) => identity.sub,
         // A token that ran out is a guest nobody can prove to be.

@@ -142,3 +142,20 @@ async fn without_a_quic_port_there_is_no_webtransport() {
     assert_eq!(connect.websocket.url, "wss://radio.example/v1");
     assert_eq!(connect.http.url, "https://radio.example");
 }
+
+#[tokio::test]
+async fn pages_of_other_origins_may_ask_with_a_token() {
+    let router = router(app(), Router::new().into());
+    let preflight = Request::builder()
+        .method(Method::OPTIONS)
+        .uri("/api/v1/stations/demo/recordings")
+        .header("origin", "https://example.org")
+        .header("access-control-request-method", "GET")
+        .header("access-control-request-headers", "authorization")
+        .body(Body::empty())
+        .unwrap();
+    let answer = router.oneshot(preflight).await.unwrap();
+    assert!(answer.status().is_success());
+    let allowed = &answer.headers()["access-control-allow-headers"];
+    assert_eq!(allowed, "authorization");
+}
