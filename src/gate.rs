@@ -51,7 +51,6 @@ const TRIES: u32 = 5;
 pub(crate) struct Gate {
     settings: Settings,
     verifier: ArcSwap<Verifier>,
-    revoked: ArcSwap<Revoked>,
     service: Arc<Service>,
     registry: Arc<Registry>,
     started: mpsc::Sender<(StationId, String)>,
@@ -71,9 +70,8 @@ impl Gate {
         let gate = Self {
             settings: settings.clone(),
             verifier: ArcSwap::from_pointee(verifier(settings)?),
-            revoked: ArcSwap::from_pointee(Revoked::read(&settings.auth)?),
             service,
-            registry: Arc::default(),
+            registry: Arc::new(Registry::new(Revoked::read(&settings.auth)?)),
             passwords: Passwords::new(settings)?,
             started,
         };
@@ -103,8 +101,7 @@ impl Gate {
         let verifier = verifier(&self.settings)?;
         let revoked = Revoked::read(&self.settings.auth)?;
         self.verifier.store(Arc::new(verifier));
-        self.registry.end_revoked(&revoked);
-        self.revoked.store(Arc::new(revoked));
+        self.registry.set_revoked(revoked);
         Ok(())
     }
 
@@ -151,11 +148,8 @@ impl Gate {
         let found = found.map_err(|refused| Denied {
             reason: refused.to_string(),
         })?;
-        if self
-            .revoked
-            .load()
-            .holds(&found.sub, found.token_id.as_deref())
-        {
+        let token_id = found.token_id.as_deref();
+        if self.registry.is_revoked(&found.sub, token_id) {
             return Err(Denied {
                 reason: revoked::REASON.to_owned(),
             });

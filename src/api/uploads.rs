@@ -58,9 +58,8 @@ async fn upload(
     body: Body,
 ) -> Result<Response, Refusal> {
     let caller = api.caller(&asker)?;
-    if caller.is_anonymous() {
-        return Err(Refusal::new(ErrorCode::Unauthorized, "sign in first"));
-    }
+    let service = api.gate.service();
+    service.begin_upload(&caller)?;
     let Ok(_permit) = api.uploading.try_acquire() else {
         let message = "too many uploads at once";
         return Err(Refusal::new(ErrorCode::Overloaded, message));
@@ -80,10 +79,8 @@ async fn upload(
             "no picture (PNG, JPEG, GIF, WebP, AVIF), sound (Opus, WebM, MP4, MP3, WAV) or PDF";
         return Err(Refusal::new(ErrorCode::BadRequest, message));
     };
-    // Files are named by what they hold: it is there before anybody can ask for it.
+    // Files are named by what they hold.
     let kept = path_of(&api.uploads, &received.sha256);
-    let moved = tokio::fs::rename(&temporary.0, &kept).await;
-    moved.map_err(|error| failed(&error))?;
     let upload = Upload {
         id: String::new(),
         owner: String::new(),
@@ -92,7 +89,10 @@ async fn upload(
         sha256: received.sha256,
         name: named.name,
     };
-    let upload = api.gate.service().add_upload(&caller, upload).await?;
+    // What is refused for its size leaves nothing behind, and nobody knows the id yet.
+    let upload = service.add_upload(&caller, upload).await?;
+    let moved = tokio::fs::rename(&temporary.0, &kept).await;
+    moved.map_err(|error| failed(&error))?;
     let told = json!({
         "id": upload.id,
         "content_type": upload.content_type,

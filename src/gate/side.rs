@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
 use relay::{Identity, PushClass, Pushes, SessionEnd, Visitor};
 use serde_json::value::RawValue;
 use signaling::{Class, End, Outbox, Service, SessionHandle};
@@ -13,10 +14,11 @@ use wire::message::{SubscribeParams, Subscribed};
 
 use super::revoked::{REASON, Revoked};
 
-/// The sessions that have a token, so that it can be revoked.
-#[derive(Debug, Default)]
+/// The sessions that have a token, and the tokens that are revoked.
+#[derive(Debug)]
 pub(super) struct Registry {
     bearers: Mutex<HashMap<u64, Bearer>>,
+    revoked: ArcSwap<Revoked>,
     last: AtomicU64,
 }
 
@@ -28,12 +30,31 @@ struct Bearer {
 }
 
 impl Registry {
-    /// Ends the sessions of tokens that are revoked.
-    pub(super) fn end_revoked(&self, revoked: &Revoked) {
+    pub(super) fn new(revoked: Revoked) -> Self {
+        Self {
+            bearers: Mutex::default(),
+            revoked: ArcSwap::from_pointee(revoked),
+            last: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether a token is revoked.
+    pub(super) fn is_revoked(&self, sub: &str, token_id: Option<&str>) -> bool {
+        self.revoked.load().holds(sub, token_id)
+    }
+
+    /// Takes another list of revoked tokens, and ends their sessions.
+    pub(super) fn set_revoked(&self, revoked: Revoked) {
+        // Before the look around: who comes later is judged by it in `keep`.
+        self.revoked.store(Arc::new(revoked));
         for bearer in self.lock().values() {
-            if revoked.holds(&bearer.sub, bearer.token_id.as_deref()) {
-                bearer.pushes.close(CloseCode::Unauthorized, REASON);
-            }
+            self.end_if_revoked(bearer);
+        }
+    }
+
+    fn end_if_revoked(&self, bearer: &Bearer) {
+        if self.is_revoked(&bearer.sub, bearer.token_id.as_deref()) {
+            bearer.pushes.close(CloseCode::Unauthorized, REASON);
         }
     }
 
@@ -43,7 +64,10 @@ impl Registry {
             token_id: identity.token_id.clone(),
             pushes: pushes.clone(),
         };
-        self.lock().insert(number, bearer);
+        let mut bearers = self.lock();
+        // Its token was checked a moment ago, maybe by the list before.
+        self.end_if_revoked(&bearer);
+        bearers.insert(number, bearer);
     }
 
     // Every change is one step: a panic elsewhere leaves the map whole.

@@ -13,15 +13,21 @@ use crate::store::{Fail, Upload};
 use crate::text;
 
 impl Service {
-    /// Takes an upload whose bytes are kept, and gives its id. Its `id` and `owner` are
-    /// set here; a user's uploads have at most 1 GiB together.
+    /// Whether this user may send a file now; ask before its bytes are taken. Counts as a
+    /// request of kind `manage`.
+    pub fn begin_upload(&self, caller: &Arc<Caller>) -> Result<(), Error> {
+        self.shared.limit(caller, Kind::Manage)?;
+        signed_in(caller).map_err(Fail::into_wire)
+    }
+
+    /// Takes an upload and gives its id. Its `id` and `owner` are set here; a user's
+    /// uploads have at most 1 GiB together. Keep its bytes before anybody learns the id.
     pub async fn add_upload(
         &self,
         caller: &Arc<Caller>,
         mut upload: Upload,
     ) -> Result<Upload, Error> {
         let shared = &self.shared;
-        shared.limit(caller, Kind::Manage)?;
         signed_in(caller).map_err(Fail::into_wire)?;
         upload.id = crate::id::random();
         upload.owner = caller.sub().to_owned();
