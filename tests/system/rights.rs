@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use client::{Connector, Options, Prefer, Transport};
+use wire::code::CloseCode;
 
-use crate::harness::{Server, fixture, outcome, skywave, until};
+use crate::harness::{PATIENCE, Server, fixture, outcome, skywave, until};
 use crate::tone::{assert_clean, write_wav};
 
 #[tokio::test]
@@ -97,6 +98,38 @@ async fn a_source_is_cut_off_when_its_token_expires() {
     assert_eq!(code, 5, "{errors}");
     assert!(errors.contains("cut off"), "{errors}");
     observer.sees("started", "tone").await;
+}
+
+#[tokio::test]
+async fn a_revoked_token_ends_its_sessions_and_begins_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("revoked");
+    std::fs::write(&list, "# nobody yet\n").unwrap();
+    let settings = format!("[auth]\nrevoked_file = '{}'\n", list.display());
+    let server = Server::start_within(&[], &settings, &[]);
+    let (eve, ann) = (server.token_of("eve", &[]), server.token_of("ann", &[]));
+    let websocket = Prefer::Only(Transport::WebSocket);
+    let (_session, mut cut_off) = server.session(Some(eve.clone()), websocket).await;
+    let (stays, _events) = server.session(Some(ann), websocket).await;
+    std::fs::write(&list, "sub eve\n").unwrap();
+    let ended = tokio::time::timeout(PATIENCE, async {
+        loop {
+            if let Err(ended) = cut_off.next().await {
+                return ended;
+            }
+        }
+    });
+    let ended = ended.await.expect("the session ends");
+    assert_eq!(ended.code, Some(CloseCode::Unauthorized), "{ended:?}");
+    let connector = Connector::new(Options {
+        server: server.url(),
+        token: Some(eve),
+        prefer: websocket,
+        ..Options::default()
+    });
+    assert!(connector.unwrap().connect(Vec::new()).await.is_err());
+    let alive: Result<serde_json::Value, _> = stays.request("rooms", &serde_json::json!({})).await;
+    alive.expect("ann's token still holds");
 }
 
 #[tokio::test]
