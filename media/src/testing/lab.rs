@@ -5,16 +5,19 @@
 //! level the receiver asked for last. Requests and levels travel back over a link that is as
 //! bad as the one there. The receiver is pulled 128 samples at a time, as in a browser.
 
+mod music;
+mod network;
+
 use std::collections::VecDeque;
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::{Link, LinkConfig, Network, Replay};
-use crate::encoder::{self, Frame};
-use crate::packetizer::Packetizer;
+use crate::encoder::Frame;
 use crate::receiver::{COPY_DISTANCES, Config, Receiver, Repair};
-use crate::synth::Synth;
-use crate::{MediaClock, Packet, SAMPLE_RATE};
+use crate::{MediaClock, Packet};
+
+pub use music::Music;
+pub use network::Net;
+use network::Way;
 
 /// Packets a relay keeps to send again.
 const RING: usize = 64;
@@ -30,20 +33,8 @@ const QUANTUM: usize = 128;
 const HEADER_BYTES: usize = 16;
 const COPY_HEADER_BYTES: usize = 5;
 
-/// How long music lasts until it repeats.
-const MUSIC_S: usize = 20;
-
 /// The level is told again this often, as what tells it may be lost.
 const LEVEL_AGAIN: Duration = Duration::from_millis(500);
-
-/// A network between relay and receiver, the same in both directions.
-#[derive(Debug, Clone, Copy)]
-pub enum Net {
-    /// The link model.
-    Link(LinkConfig),
-    /// A trace.
-    Trace(Network),
-}
 
 /// What is played over which network.
 #[derive(Debug, Clone, Copy)]
@@ -137,94 +128,6 @@ struct Sent {
 enum Wish {
     Again(Vec<u64>),
     Level(u8),
-}
-
-enum Way<T> {
-    Link(Box<Link<T>>),
-    Trace(Replay<T>),
-}
-
-impl<T: Clone> Way<T> {
-    fn new(net: Net, seed: u64, shift: Duration) -> Self {
-        match net {
-            Net::Link(config) => Self::Link(Box::new(Link::new(config, seed))),
-            Net::Trace(network) => Self::Trace(Replay::new(network.trace(), shift)),
-        }
-    }
-
-    fn send(&mut self, now: Duration, bytes: usize, packet: T) {
-        match self {
-            Self::Link(link) => link.send_sized(now, bytes, packet),
-            Self::Trace(replay) => replay.send(now, packet),
-        }
-    }
-
-    /// How long a packet would take now; `None` if it would be lost.
-    fn delay(&self, now: Duration) -> Option<Duration> {
-        match self {
-            Self::Link(link) => Some(link.config.delay + link.config.jitter),
-            Self::Trace(replay) => replay.delay(now),
-        }
-    }
-
-    fn receive(&mut self, now: Duration) -> Option<(Duration, T)> {
-        match self {
-            Self::Link(link) => link.receive(now),
-            Self::Trace(replay) => replay.receive(now),
-        }
-    }
-}
-
-/// The music's packets, made once for each frame length; the codec's delay in samples.
-#[derive(Debug)]
-pub struct Music {
-    /// One after another; it repeats.
-    pub packets: Vec<Vec<u8>>,
-    /// Samples per packet.
-    pub samples: u64,
-    /// How many samples after its packet's beginning a sample pushed with it sounds.
-    pub lookahead: u64,
-}
-
-impl Music {
-    /// 20 s of generated music at 128 kb/s in stereo.
-    #[must_use]
-    pub fn new(frame: Frame) -> Self {
-        let config = encoder::Config {
-            frame,
-            bitrate: 128_000,
-            complexity: 5,
-            ..encoder::Config::default()
-        };
-        let mut packetizer = Packetizer::new(config, 0, 0).expect("valid");
-        let lookahead = packetizer.position();
-        let mut packets = Vec::new();
-        let mut synth = Synth::new(7);
-        let mut sound = vec![0.0; SAMPLE_RATE as usize * 2];
-        // Past the fade-in.
-        (0..4).for_each(|_| synth.fill(&mut sound));
-        for _ in 0..MUSIC_S {
-            synth.fill(&mut sound);
-            packetizer
-                .push(&sound, |packet| packets.push(packet.payload))
-                .expect("encodes");
-        }
-        Self {
-            packets,
-            samples: frame.samples() as u64,
-            lookahead,
-        }
-    }
-
-    /// The music in packets of 20 ms, made at the first call.
-    pub fn usual() -> &'static Self {
-        static MUSIC: OnceLock<Music> = OnceLock::new();
-        MUSIC.get_or_init(|| Self::new(Frame::Ms20))
-    }
-
-    fn packet(&self, sequence: u64) -> &[u8] {
-        &self.packets[(sequence % self.packets.len() as u64) as usize]
-    }
 }
 
 /// Plays a scenario with a setup.
