@@ -3,7 +3,11 @@ import { delayLabel, type Player, type PlayerStats } from '@skywave/client';
 import { h, setText } from '../dom.ts';
 import { HistoryGraph } from './history-graph.ts';
 
-const TRANSPORTS = { webtransport: 'WebTransport (QUIC)', websocket: 'WebSocket (TCP)' };
+const TRANSPORTS = {
+  webtransport: 'WebTransport (QUIC)',
+  websocket: 'WebSocket (TCP)',
+  http: 'HTTP, without sound',
+};
 
 const ROWS: readonly [name: string, value: (stats: PlayerStats) => string | undefined][] = [
   ['Transport', ({ transport }) => transport && TRANSPORTS[transport]],

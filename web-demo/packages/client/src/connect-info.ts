@@ -17,6 +17,8 @@ export interface ConnectInfo {
   readonly webtransport?: { readonly url: string; readonly hashes: readonly CertificateHash[] };
   /** Absent only on relays of another kind. */
   readonly websocket?: { readonly url: string };
+  /** Where there is HTTP alone: server-sent events and POST. */
+  readonly http?: { readonly url: string };
 }
 
 // A server that does not answer a small request in this time is of no use for radio.
@@ -29,6 +31,7 @@ export function parseConnectInfo(json: Json | undefined): ConnectInfo {
   const websocket = isRecord(json.websocket) ? json.websocket : {};
   const webtransportUrl = text(webtransport, 'url');
   const websocketUrl = text(websocket, 'url');
+  const httpUrl = isRecord(json.http) ? text(json.http, 'url') : undefined;
   if (webtransportUrl === undefined && websocketUrl === undefined) {
     throw failure('unreachable', 'the server does not speak Skywave');
   }
@@ -40,6 +43,7 @@ export function parseConnectInfo(json: Json | undefined): ConnectInfo {
   return {
     ...(webtransportUrl === undefined ? {} : { webtransport: { url: webtransportUrl, hashes } }),
     ...(websocketUrl === undefined ? {} : { websocket: { url: websocketUrl } }),
+    ...(httpUrl === undefined ? {} : { http: { url: httpUrl } }),
   };
 }
 

@@ -125,7 +125,8 @@ export class Player extends Emitter<PlayerEvents> {
 
   /** Why its state is `error`, or what the last try to play failed with. */
   get error(): SkywaveError | undefined {
-    const { error } = this.session.status;
+    const { listening, status } = this.session;
+    const error = status.error ?? listening?.error;
     return this.#failure ?? (error && new SkywaveError(error));
   }
 

@@ -1,6 +1,6 @@
 /**
- * Which transport to use: WebTransport first, WebSocket a little later, and the winner
- * remembered.
+ * Which transport to use: WebTransport first, WebSocket a little later, HTTP alone when
+ * neither comes through, and the winner remembered.
  *
  * A network that lets no UDP through does not refuse it, it stays silent: Chromium gives
  * up after 4 s, Firefox after 30 s. Nobody waits that long for a radio, so the WebSocket
@@ -14,6 +14,12 @@ export const HEAD_START_MS = 800;
 
 /** Head start where WebTransport is known to work: a lost packet may cost a second. */
 export const HEAD_START_REMEMBERED_MS = 2_000;
+
+/**
+ * How long HTTP alone waits for the others: it carries no sound, so it is for networks that
+ * let neither through, not for slow ones.
+ */
+export const HTTP_AFTER_MS = 4_000;
 
 /** One transport in the race and when it starts, in milliseconds from the beginning. */
 export interface Entrant {
@@ -35,9 +41,24 @@ export function planRace(
   available: readonly TransportKind[],
   remembered: TransportKind | undefined,
 ): Entrant[] {
+  const entrants = planSound(available, remembered);
+  if (!available.includes('http')) return entrants;
+  const last = entrants.at(-1)?.startMs;
+  const startMs = last === undefined ? 0 : last + HTTP_AFTER_MS;
+  return [...entrants, { kind: 'http', startMs }];
+}
+
+/** The race of those that carry sound. */
+function planSound(
+  available: readonly TransportKind[],
+  remembered: TransportKind | undefined,
+): Entrant[] {
   const webtransport = available.includes('webtransport');
   const websocket = available.includes('websocket');
-  if (!webtransport || !websocket) return available.map((kind) => ({ kind, startMs: 0 }));
+  if (!webtransport || !websocket) {
+    const kinds = available.filter((kind) => kind !== 'http');
+    return kinds.map((kind) => ({ kind, startMs: 0 }));
+  }
   if (remembered === 'websocket') {
     return [
       { kind: 'websocket', startMs: 0 },

@@ -16,7 +16,8 @@ const PREFIX = 'skywave.transport:';
 // A network that blocks UDP tends to keep blocking it, but one laptop sees several
 // networks a day and browsers do not name them: retrying WebTransport after an hour costs
 // one head start. Knowing that WebTransport works saves nothing but a second socket.
-const KEPT_MS: Record<TransportKind, number> = {
+// HTTP alone has no sound: anything else is tried first the next time.
+const KEPT_MS: Record<Exclude<TransportKind, 'http'>, number> = {
   websocket: 3_600_000,
   webtransport: 7 * 86_400_000,
 };
@@ -52,7 +53,7 @@ export class RememberedTransport {
   /** Keeps the winner; `undefined` forgets it. */
   write(winner: TransportKind | undefined, nowMs: number): void {
     try {
-      if (winner === undefined) this.#storage?.removeItem(this.#key);
+      if (winner === undefined || winner === 'http') this.#storage?.removeItem(this.#key);
       else this.#storage?.setItem(this.#key, `${winner} ${nowMs + KEPT_MS[winner]}`);
     } catch {
       // Private windows and full storages: the next connect merely races again.

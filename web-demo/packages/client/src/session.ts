@@ -16,7 +16,10 @@ import type { TransportChoice } from './transport/transport.ts';
 export interface ConnectOptions {
   /** The server's address, such as `https://radio.example`; by default the page's origin. */
   readonly server?: string;
-  /** `auto` (the default) races WebTransport against WebSocket and remembers the winner. */
+  /**
+   * `auto` (the default) races WebTransport against WebSocket, falls back to HTTP alone,
+   * which carries no sound, and remembers the winner.
+   */
   readonly transport?: TransportChoice;
   /** A token; without one the session may look and listen. */
   readonly token?: string;

@@ -311,7 +311,12 @@ export class SessionCore {
   }
 
   #wake(networkChanged: boolean): void {
-    if (networkChanged && this.#open.choice === 'auto') this.#remember(undefined);
+    const auto = this.#open.choice === 'auto';
+    if (networkChanged && auto) this.#remember(undefined);
+    // Another network may let more through than HTTP.
+    if (networkChanged && auto && this.#live?.transport === 'http') {
+      this.#live.end({ code: 'disconnected', reason: 'the network changed' });
+    }
     this.#attempt = 0;
     this.#pause.abort();
     this.#live?.probe();

@@ -12,6 +12,13 @@ const LISTEN_MS_MAX = 8_000;
 // A relay that restarted knows its stations again within seconds: ask at 1, 2, 4, 8, 8, ... s.
 const ASK_AGAIN = { baseMs: 1_000, maxMs: 8_000 };
 
+/** Why nothing is heard where HTTP alone comes through. */
+const NO_SOUND = {
+  code: 'no_sound',
+  message: 'This network lets neither WebTransport nor WebSockets through, which carry the sound.',
+  temporary: false,
+};
+
 interface Wanted {
   readonly station: string;
   readonly rendition: string | undefined;
@@ -119,6 +126,11 @@ export class Listener {
     const round = ++this.#round;
     this.#tell({ ...described(wanted), phase: 'asking' });
     if (!this.#live) return;
+    if (this.#live.transport === 'http') {
+      this.#sink.track(null);
+      this.#tell({ ...described(wanted), phase: 'refused', error: NO_SOUND });
+      return;
+    }
     const former = this.#state?.isFor(wanted.station) ? this.#state.track : undefined;
     const state = new ListeningState(wanted.station, this.#sink, former);
     this.#state = state;

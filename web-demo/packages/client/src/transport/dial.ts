@@ -1,6 +1,7 @@
 /** Finds a server's transports and connects by the best that works. */
 import { failure, messageOf, SkywaveError } from '../errors.ts';
 import { fetchConnectInfo, type ConnectInfo } from '../connect-info.ts';
+import { openHttp } from './http.ts';
 import { openWebSocket } from './websocket.ts';
 import { openWebTransport } from './webtransport.ts';
 import { planRace, race } from '../race.ts';
@@ -52,8 +53,10 @@ function available(info: ConnectInfo, choice: TransportChoice): TransportKind[] 
   const kinds: TransportKind[] = [];
   // Only in secure contexts, and not in every browser, whatever the types say.
   const hasWebTransport = 'WebTransport' in globalThis;
-  if (info.webtransport && hasWebTransport && choice !== 'websocket') kinds.push('webtransport');
-  if (info.websocket && choice !== 'webtransport') kinds.push('websocket');
+  const wants = (kind: TransportKind): boolean => choice === 'auto' || choice === kind;
+  if (info.webtransport && hasWebTransport && wants('webtransport')) kinds.push('webtransport');
+  if (info.websocket && wants('websocket')) kinds.push('websocket');
+  if (info.http && wants('http')) kinds.push('http');
   return kinds;
 }
 
@@ -62,5 +65,6 @@ function open(kind: TransportKind, info: ConnectInfo, signal: AbortSignal): Prom
     return openWebTransport(info.webtransport.url, info.webtransport.hashes, signal);
   }
   if (kind === 'websocket' && info.websocket) return openWebSocket(info.websocket.url, signal);
+  if (kind === 'http' && info.http) return openHttp(info.http.url, signal);
   return Promise.reject(failure('unreachable', `the server has no ${kind}`, true));
 }

@@ -1,7 +1,7 @@
 /** What a session needs of a connection, whatever carries it. */
 
-/** How the frames and datagrams travel. */
-export type TransportKind = 'webtransport' | 'websocket';
+/** How the frames and datagrams travel; by `http`, server-sent events and POST, no datagrams do. */
+export type TransportKind = 'webtransport' | 'websocket' | 'http';
 
 /** What a caller may ask for: one of them, or the best that works. */
 export type TransportChoice = 'auto' | TransportKind;
