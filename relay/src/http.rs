@@ -7,14 +7,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{
-    ConnectInfo, DefaultBodyLimit, FromRef, Path, Request, State, WebSocketUpgrade,
-};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRef, Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
-use axum::{Json, RequestExt, Router};
+use axum::{Json, Router};
 use bytes::Bytes;
 use serde::Serialize;
 use tower_http::cors::{AllowHeaders, CorsLayer};
@@ -144,11 +142,11 @@ pub fn cors() -> CorsLayer {
 
 /// A session over WebSocket.
 async fn session(
-    upgrade: WebSocketUpgrade,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
     State(host): State<Arc<Host>>,
+    request: Request,
 ) -> Response {
-    websocket::accept(upgrade, address, host)
+    websocket::accept(request, address, host)
 }
 
 /// A session over server-sent events and POST.
@@ -170,17 +168,14 @@ async fn post_frames(
 /// Answers upgrades to WebSocket at paths that have none: accepted, told, closed.
 async fn refuse_other_sockets(
     State(host): State<Arc<Host>>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
     let upgrade = request.headers().get(header::UPGRADE);
     let websocket =
         upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    if websocket
-        && request.uri().path() != "/v1"
-        && let Ok(upgrade) = request.extract_parts::<WebSocketUpgrade>().await
-    {
-        return websocket::refuse(upgrade, host);
+    if websocket && request.uri().path() != "/v1" {
+        return websocket::refuse(request, &host);
     }
     next.run(request).await
 }

@@ -42,6 +42,11 @@ impl PacketQueue {
         self.packets.pop_front()
     }
 
+    /// Returns a packet that was popped last and not used.
+    pub(crate) fn put_back(&mut self, packet: Packet) {
+        self.packets.push_front(packet);
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.packets.is_empty()
     }

@@ -18,6 +18,11 @@ impl<S> Rewind<S> {
     pub(crate) fn new(first: Bytes, stream: S) -> Self {
         Self { first, stream }
     }
+
+    /// What is left of the first bytes, and the stream.
+    pub(crate) fn into_parts(self) -> (Bytes, S) {
+        (self.first, self.stream)
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Rewind<S> {

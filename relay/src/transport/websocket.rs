@@ -1,29 +1,44 @@
 //! WebSocket (RFC 6455): the fallback for networks and browsers without WebTransport.
+//!
+//! A session's task reads, and writes control frames. Sound goes past it: the
+//! [`writer`]'s loop writes it to the [`Line`], between whole frames of the task's.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode as Code;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use wire::code::CloseCode;
 use wire::frame::FRAME_BYTES_MAX;
 use wire::message::Bye;
 
 use crate::clock::Now;
-use crate::fanout::queue::{LISTENER_WAIT, PacketQueue};
-use crate::fanout::{Listener, Packet, Sent, Sink, Tuned};
+use crate::fanout::Listener;
 use crate::metrics::TransportLabel;
 use crate::session::core::End;
 use crate::session::host::{FAREWELL, Host, Inbound, Peer, Port, bye};
 use crate::session::ingress::Ingress;
 use crate::session::outbox::{Outbox, STUCK, Taken};
 use crate::station::Lane;
+
+mod line;
+mod upgrade;
+mod writer;
+
+use line::{Line, LineSink, Pumped, Stream};
+use upgrade::Upgrade;
+
+type WebSocket = WebSocketStream<Stream>;
 
 /// The most the WebSocket layer takes in before it gives up on a message. Above the
 /// protocol's limit, so that what is a little too large is still answered in order.
@@ -32,74 +47,81 @@ const MESSAGE_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;
 /// Bytes the WebSocket layer may hold that the kernel does not take.
 const WRITE_BUFFER_MAX: usize = 256 * 1024;
 
+/// Bytes read at once. Every session holds as many.
+const READ_BUFFER: usize = 2 * 1024;
+
 /// Answers an upgrade at the session's path.
-pub(crate) fn accept(upgrade: WebSocketUpgrade, address: SocketAddr, host: Arc<Host>) -> Response {
-    let mut upgrade = bounded(upgrade).protocols([wire::SUBPROTOCOL]);
-    let agreed = upgrade.selected_protocol().is_some();
-    accept_any(&mut upgrade);
-    upgrade.on_upgrade(move |socket| {
+pub(crate) fn accept(request: Request, address: SocketAddr, host: Arc<Host>) -> Response {
+    let (answer, upgrade) = upgrade::answer(request);
+    if let Some(upgrade) = upgrade {
         let tasks = host.tasks().clone();
-        tasks.track_future(async move {
+        tasks.spawn(async move {
+            let agreed = upgrade.agreed;
+            let Some((socket, line)) = connected(upgrade).await else {
+                return;
+            };
             if agreed {
-                serve_session(socket, address, &host).await;
+                serve_session(socket, line, address, &host).await;
             } else {
                 let reason = "the subprotocol is skywave.v1";
-                turn_away(
-                    socket,
-                    &bye(&End::new(CloseCode::UnsupportedProtocol, reason)),
-                )
-                .await;
+                let end = End::new(CloseCode::UnsupportedProtocol, reason);
+                turn_away(socket, &bye(&end)).await;
             }
-        })
-    })
+        });
+    }
+    answer
 }
 
 /// Answers an upgrade anywhere else: accepted, told, closed.
-pub(crate) fn refuse(upgrade: WebSocketUpgrade, host: Arc<Host>) -> Response {
-    let mut upgrade = bounded(upgrade);
-    accept_any(&mut upgrade);
-    upgrade.on_upgrade(move |socket| {
-        let tasks = host.tasks().clone();
-        tasks.track_future(async move {
-            let end = End::new(CloseCode::UnsupportedProtocol, "sessions are at /v1");
-            turn_away(socket, &bye(&end)).await;
-        })
-    })
-}
-
-/// Selects whatever the client offers if nothing is selected: a browser that offers
-/// something and is answered nothing fails without hearing why.
-fn accept_any(upgrade: &mut WebSocketUpgrade) {
-    let offered = upgrade.requested_protocols().next().cloned();
-    if let (None, Some(offered)) = (upgrade.selected_protocol(), offered) {
-        upgrade.set_selected_protocol(offered);
+pub(crate) fn refuse(request: Request, host: &Host) -> Response {
+    let (answer, upgrade) = upgrade::answer(request);
+    if let Some(upgrade) = upgrade {
+        host.tasks().spawn(async move {
+            if let Some((socket, _)) = connected(upgrade).await {
+                let end = End::new(CloseCode::UnsupportedProtocol, "sessions are at /v1");
+                turn_away(socket, &bye(&end)).await;
+            }
+        });
     }
+    answer
 }
 
-fn bounded(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
-    upgrade
-        .max_message_size(MESSAGE_BYTES_MAX)
-        .max_frame_size(MESSAGE_BYTES_MAX)
+/// The WebSocket on an upgraded connection, and the line below it.
+async fn connected(upgrade: Upgrade) -> Option<(WebSocket, Arc<Line>)> {
+    let (socket, read) = match upgrade.connection().await {
+        Ok(connection) => connection,
+        Err(error) => {
+            tracing::debug!(%error, "no WebSocket came of an upgrade");
+            return None;
+        }
+    };
+    let line = Line::new(socket);
+    let stream = Stream::new(Arc::clone(&line), read.concat().into());
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(MESSAGE_BYTES_MAX))
+        .max_frame_size(Some(MESSAGE_BYTES_MAX))
+        .read_buffer_size(READ_BUFFER)
         .write_buffer_size(16 * 1024)
-        .max_write_buffer_size(WRITE_BUFFER_MAX)
+        .max_write_buffer_size(WRITE_BUFFER_MAX);
+    let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
+    Some((socket, line))
 }
 
-async fn serve_session(socket: WebSocket, address: SocketAddr, host: &Arc<Host>) {
-    let sound = Arc::new(Sound::default());
-    let sink = SoundSink(Arc::clone(&sound));
-    let listener = Listener::new(Box::new(sink), Arc::clone(&sound.tuned));
+async fn serve_session(socket: WebSocket, line: Arc<Line>, address: SocketAddr, host: &Arc<Host>) {
+    let sink = LineSink(Arc::clone(&line));
+    let listener = Listener::new(Box::new(sink), Arc::clone(line.tuned()));
     let peer = Peer {
         transport: TransportLabel::WEBSOCKET,
         address,
     };
     match host.open(peer, listener) {
-        Ok(port) => carry(socket, port, &sound, host.shared().timing.write).await,
+        Ok(port) => carry(socket, port, &line, host.shared().timing.write).await,
         Err(bye) => turn_away(socket, &bye).await,
     }
 }
 
 /// Moves messages between client and session until either ends, then closes.
-async fn carry(socket: WebSocket, port: Port, sound: &Sound, write: Duration) {
+async fn carry(socket: WebSocket, port: Port, line: &Line, write: Duration) {
     let Port {
         frames,
         ingress,
@@ -115,7 +137,7 @@ async fn carry(socket: WebSocket, port: Port, sound: &Sound, write: Duration) {
         tokio::time::sleep(FAREWELL).await;
     };
     tokio::select! {
-        () = write_all(&mut sink, &outbox, sound, write) => {}
+        () = write_all(&mut sink, &outbox, line, write) => {}
         () = reading => {}
         () = farewell => {}
     }
@@ -135,7 +157,7 @@ async fn read(
             Ok(Message::Text(text)) if text.len() > FRAME_BYTES_MAX => {
                 Inbound::Broken(too_large(text.len()))
             }
-            Ok(Message::Text(text)) => Inbound::Frame(text.into()),
+            Ok(Message::Text(text)) => Inbound::Frame(Bytes::from(text)),
             Ok(Message::Binary(bytes)) if bytes.len() > FRAME_BYTES_MAX => {
                 Inbound::Broken(too_large(bytes.len()))
             }
@@ -144,7 +166,7 @@ async fn read(
                 continue;
             }
             // The WebSocket layer answers pings by itself.
-            Ok(Message::Ping(_) | Message::Pong(_)) => continue,
+            Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => continue,
             Ok(Message::Close(_)) => {
                 let _ = frames.send(Inbound::Goodbye).await;
                 return;
@@ -161,27 +183,32 @@ async fn read(
     }
 }
 
-/// Writes what waits, control before sound, until there is nothing more.
+/// Writes control frames until there is nothing more, and sound that the writer left behind.
 async fn write_all(
     sink: &mut SplitSink<WebSocket, Message>,
     outbox: &Outbox,
-    sound: &Sound,
+    line: &Line,
     write: Duration,
 ) {
+    let mut is_stuck = false;
     loop {
-        match timeout(write, write_waiting(sink, outbox, sound)).await {
-            Ok(Ok(Progress::Wrote)) => {}
-            Ok(Ok(Progress::Idle)) => tokio::select! {
-                () = outbox.ready(Lane::Control) => {}
-                () = outbox.ready(Lane::Metadata) => {}
-                () = outbox.ready(Lane::Listeners) => {}
-                () = sound.ready.notified() => {}
-            },
+        match timeout(write, write_waiting(sink, outbox)).await {
+            Ok(Ok(Progress::Wrote)) => continue,
+            Ok(Ok(Progress::Idle)) => {}
             Ok(Ok(Progress::Ended) | Err(_)) => return,
-            Err(_) => {
-                outbox.ask_end(CloseCode::SlowConsumer, STUCK);
-                return;
-            }
+            Err(_) => return outbox.ask_end(CloseCode::SlowConsumer, STUCK),
+        }
+        tokio::select! {
+            () = outbox.ready(Lane::Control) => {}
+            () = outbox.ready(Lane::Metadata) => {}
+            () = outbox.ready(Lane::Listeners) => {}
+            () = line.stuck(), if !is_stuck => is_stuck = true,
+            // Each piece must get on in time, not all of it.
+            pumped = timeout(write, line.unstick()), if is_stuck => match pumped {
+                Ok(Ok(pumped)) => is_stuck = pumped == Pumped::Blocked,
+                Ok(Err(_)) => return,
+                Err(_) => return outbox.ask_end(CloseCode::SlowConsumer, STUCK),
+            },
         }
     }
 }
@@ -196,8 +223,7 @@ enum Progress {
 async fn write_waiting(
     sink: &mut SplitSink<WebSocket, Message>,
     outbox: &Outbox,
-    sound: &Sound,
-) -> Result<Progress, axum::Error> {
+) -> Result<Progress, Error> {
     let mut progress = Progress::Idle;
     for lane in [Lane::Control, Lane::Metadata, Lane::Listeners] {
         loop {
@@ -211,10 +237,6 @@ async fn write_waiting(
             }
             progress = Progress::Wrote;
         }
-    }
-    while let Some(packet) = sound.pop() {
-        sink.feed(Message::Binary(packet.datagram())).await?;
-        progress = Progress::Wrote;
     }
     if matches!(progress, Progress::Wrote) {
         sink.flush().await?;
@@ -230,8 +252,8 @@ async fn close(
     code: CloseCode,
 ) {
     let frame = CloseFrame {
-        code: code.websocket(),
-        reason: "".into(),
+        code: Code::from(code.websocket()),
+        reason: Utf8Bytes::default(),
     };
     if sink.send(Message::Close(Some(frame))).await.is_ok() {
         while let Some(Ok(_)) = stream.next().await {}
@@ -251,8 +273,11 @@ async fn turn_away(socket: WebSocket, bye: &Bye) {
     let _ = timeout(FAREWELL, farewell).await;
 }
 
-fn text(json: Bytes) -> Result<Message, axum::Error> {
-    Ok(Message::Text(json.try_into().map_err(axum::Error::new)?))
+fn text(json: Bytes) -> Result<Message, Error> {
+    let text = Utf8Bytes::try_from(json);
+    Ok(Message::Text(
+        text.map_err(|error| Error::Utf8(error.to_string()))?,
+    ))
 }
 
 fn too_large(size: usize) -> End {
@@ -261,59 +286,12 @@ fn too_large(size: usize) -> End {
 }
 
 /// What the client did wrong, if the error is its doing and not the network's.
-fn broken(error: &axum::Error) -> Option<End> {
-    use tokio_tungstenite::tungstenite::Error;
-    let source = std::error::Error::source(error)?.downcast_ref::<Error>()?;
-    match source {
-        Error::Capacity(_) => Some(End::new(CloseCode::FrameTooLarge, source.to_string())),
+fn broken(error: &Error) -> Option<End> {
+    match error {
+        Error::Capacity(_) => Some(End::new(CloseCode::FrameTooLarge, error.to_string())),
         Error::Utf8(_) | Error::Protocol(_) => {
-            Some(End::new(CloseCode::ProtocolError, source.to_string()))
+            Some(End::new(CloseCode::ProtocolError, error.to_string()))
         }
         _ => None,
-    }
-}
-
-/// Sound that waits for one WebSocket listener.
-#[derive(Debug)]
-struct Sound {
-    packets: Mutex<PacketQueue>,
-    ready: Notify,
-    tuned: Arc<Tuned>,
-}
-
-impl Default for Sound {
-    fn default() -> Self {
-        Self {
-            packets: Mutex::new(PacketQueue::new(LISTENER_WAIT)),
-            ready: Notify::new(),
-            tuned: Arc::default(),
-        }
-    }
-}
-
-impl Sound {
-    /// The next packet of the track the listener is on now; what waits of another is dropped.
-    fn pop(&self) -> Option<Packet> {
-        let mut packets = self.packets.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            let packet = packets.pop()?;
-            if self.tuned.is_to(packet.track) {
-                return Some(packet);
-            }
-        }
-    }
-}
-
-/// The fan-out's end of [`Sound`].
-struct SoundSink(Arc<Sound>);
-
-impl Sink for SoundSink {
-    fn send(&self, packet: &Packet) -> Sent {
-        let sound = &*self.0;
-        let mut packets = sound.packets.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent = packets.push(packet.clone());
-        drop(packets);
-        sound.ready.notify_one();
-        sent
     }
 }
