@@ -182,6 +182,11 @@ async fn a_session_switches_stations_in_place() {
         })
         .await;
         for station in ["one", "two"] {
+            let path = format!("/api/v1/stations/{station}");
+            eventually("its source has left", || async {
+                relay.json(&path).await["state"] == "interrupted"
+            })
+            .await;
             let mut source = Client::greet(&relay, kind, Some("dj:*:600")).await;
             source
                 .request("publish", publish_params(station))

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod abuse;
+mod allocations;
 mod ends;
 mod events;
 mod flows;
