@@ -17,7 +17,7 @@ SITE_SOURCES = $(shell find web-demo -name node_modules -prune -o -name dist -pr
 	-o -path web-demo/e2e -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-build setup-lint web worklet build run test bench bench-signaling lab lint lint-rust lint-web fmt
+.PHONY: help setup setup-build setup-lint web worklet build run test bench bench-build bench-quick bench-signaling lab lint lint-rust lint-web fmt
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -54,8 +54,16 @@ run: build ## Build everything and put a demo station on air at http://localhost
 test: setup web ## Run every test: Rust, TypeScript, whole system, browsers
 	@scripts/test.sh
 
-bench: setup-build ## Measure what a listener costs, beside the least it could cost
-	$(CARGO) run --release -p skywave-benches -- fanout
+# What is measured is the release build, whatever PROFILE says.
+bench-build:
+	@scripts/setup.sh bench
+	$(CARGO) build --release -p skywave -p skywave-benches
+
+bench: bench-build ## Measure what a listener costs beside peers, write docs/benchmarks.md (12 min)
+	$(TARGET_DIR)/release/skywave-bench run --report docs/benchmarks.md
+
+bench-quick: bench-build ## Measure the most important in two minutes, write nothing
+	$(TARGET_DIR)/release/skywave-bench run --quick
 
 lab: setup-build ## Play over simulated networks, write docs/receiver-quality.md (LAB_ARGS=--short)
 	$(CARGO) run -q -p skywave-media --features testing --example lab -- $(LAB_ARGS) docs

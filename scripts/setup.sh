@@ -4,6 +4,7 @@
 #   scripts/setup.sh build    a compiler, cmake, the wasm32 target, npm packages of the site
 #   scripts/setup.sh lint     that, and the npm packages of the browser tests
 #   scripts/setup.sh test     that, and browsers, a sound server and encoders
+#   scripts/setup.sh bench    what building needs, and the servers `make bench` measures beside ours
 #
 # Every requirement is looked for directly, so a run that finds nothing missing takes
 # well under a second and touches no network.
@@ -12,9 +13,9 @@ cd "$(dirname "$0")/.."
 
 level=${1:-build}
 case $level in
-build | lint | test) ;;
+build | bench | lint | test) ;;
 *)
-    echo "usage: scripts/setup.sh [build|lint|test]" >&2
+    echo "usage: scripts/setup.sh [build|bench|lint|test]" >&2
     exit 2
     ;;
 esac
@@ -32,6 +33,10 @@ cc                                              gcc libc6-dev
 c++                                             g++
 cmake                                           cmake
 pkg-config                                      pkg-config
+'
+bench_needs='
+taskset                                         util-linux
+/usr/bin/icecast2                               icecast2
 '
 test_needs='
 chromium                                        chromium
@@ -97,6 +102,7 @@ install_packages() {
 
 system_packages() {
     local needs=$build_needs packages
+    [ "$level" != bench ] || needs+=$bench_needs
     [ "$level" != test ] || needs+=$test_needs
     read -r -d '' -a packages <<<"$(missing_packages "$needs")" || true
     [ ${#packages[@]} = 0 ] || install_packages "${packages[@]}"
@@ -133,4 +139,4 @@ rust
 command -v node >/dev/null && command -v npm >/dev/null || die "no Node.js: install version 20 or newer with npm"
 [ "$(node_major)" -ge 20 ] || die "Node.js $(node --version) is too old: version 20 or newer is needed"
 npm_packages web-demo "the site"
-[ "$level" = build ] || npm_packages web-demo/e2e "the browser tests"
+[ "$level" = build ] || [ "$level" = bench ] || npm_packages web-demo/e2e "the browser tests"

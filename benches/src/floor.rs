@@ -18,9 +18,11 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ring::aead::quic::HeaderProtectionKey;
 use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 
+use crate::packet::INTERVAL;
 use crate::process;
-use crate::serve::{FRAME_BYTES, FRAME_INTERVAL};
 
+/// A datagram of sound with its header.
+const FRAME_BYTES: usize = 250;
 /// Flags, connection id, packet number.
 const HEADER_BYTES: usize = 1 + 8 + 2;
 /// An ACK frame with one range, padded as QUIC pads.
@@ -78,7 +80,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut batch = Batch::new();
     let begun = Instant::now();
     for turn in 1.. {
-        let due = begun + FRAME_INTERVAL * turn;
+        let due = begun + INTERVAL * turn;
         for number in 0..listeners.len() {
             let listener = &mut listeners[number];
             batch.push(|packet| {

@@ -1,71 +1,164 @@
-//! `docs/benchmarks.md` and its plot, written from what was measured.
+//! `docs/benchmarks.md` and its plots, written from what was measured.
 
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
-use crate::stats::Spread;
-
-/// One contender at one number of listeners.
-#[derive(Debug, Clone)]
-pub(crate) struct Row {
-    pub(crate) listeners: usize,
-    pub(crate) contender: String,
-    pub(crate) micros_per_frame: Spread,
-    /// Against the floor, within each round.
-    pub(crate) of_floor: Spread,
-    pub(crate) delivered: f64,
-    pub(crate) kib_per_session: f64,
-    pub(crate) p50_micros: f64,
-    pub(crate) p99_micros: f64,
+/// A part of the report.
+#[derive(Debug)]
+pub(crate) struct Section {
+    pub(crate) title: &'static str,
+    pub(crate) text: String,
+    pub(crate) header: Vec<&'static str>,
+    pub(crate) rows: Vec<Vec<String>>,
+    pub(crate) plot: Option<Plot>,
 }
 
-const HEADER: &str = "| listeners | contender | µs per frame | times the floor | delivered | KiB per session | delay p50, ms | p99, ms |\n|---|---|---|---|---|---|---|---|\n";
+/// Lines over one axis.
+#[derive(Debug)]
+pub(crate) struct Plot {
+    /// The file's name, beside the report.
+    pub(crate) file: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) lines: Vec<(String, Vec<(f64, f64)>)>,
+}
 
-pub(crate) fn table(rows: &[Row]) -> String {
-    let mut out = HEADER.to_owned();
+/// A number to reach, and what was reached.
+#[derive(Debug)]
+pub(crate) struct Number {
+    what: String,
+    bound: f64,
+    is_floor: bool,
+    measured: Option<f64>,
+}
+
+impl Number {
+    pub(crate) fn at_most(what: String, bound: f64, measured: Option<f64>) -> Self {
+        Self {
+            what,
+            bound,
+            is_floor: false,
+            measured,
+        }
+    }
+
+    pub(crate) fn at_least(what: String, bound: f64, measured: Option<f64>) -> Self {
+        Self {
+            is_floor: true,
+            ..Self::at_most(what, bound, measured)
+        }
+    }
+
+    fn row(&self) -> Vec<String> {
+        let sign = if self.is_floor { "≥" } else { "≤" };
+        let (measured, verdict) = match self.measured {
+            None => ("-".to_owned(), "not measured"),
+            Some(measured) => {
+                let is_met = if self.is_floor {
+                    measured >= self.bound
+                } else {
+                    measured <= self.bound
+                };
+                let verdict = if is_met { "met" } else { "missed" };
+                (format!("{measured:.2}"), verdict)
+            }
+        };
+        vec![
+            self.what.clone(),
+            format!("{sign} {}", self.bound),
+            measured,
+            verdict.to_owned(),
+        ]
+    }
+}
+
+fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let mut out = format!(
+        "| {} |\n|{}\n",
+        header.join(" | "),
+        "---|".repeat(header.len())
+    );
     for row in rows {
-        let is_floor = row.kib_per_session == 0.0;
-        let unless_floor = |text: String| if is_floor { "-".to_owned() } else { text };
-        let _ = writeln!(
-            out,
-            "| {} | {} | {} | {} | {} | {} | {} | {} |",
-            row.listeners,
-            row.contender,
-            row.micros_per_frame,
-            row.of_floor,
-            unless_floor(format!("{:.2} %", row.delivered * 100.0)),
-            unless_floor(format!("{:.1}", row.kib_per_session)),
-            unless_floor(format!("{:.2}", row.p50_micros / 1000.0)),
-            unless_floor(format!("{:.2}", row.p99_micros / 1000.0)),
-        );
+        let _ = writeln!(out, "| {} |", row.join(" | "));
     }
     out
 }
 
-/// Writes the report and `benchmarks-fanout.svg` beside it.
-pub(crate) fn write(path: &Path, rows: &[Row], how: &str) -> anyhow::Result<()> {
-    let text = format!(
+/// Tables alone, for the terminal.
+pub(crate) fn summary(sections: &[Section], numbers: &[Number]) -> String {
+    let mut out = String::new();
+    for section in sections {
+        let table = table(&section.header, &section.rows);
+        let _ = write!(out, "\n## {}\n\n{table}", section.title);
+    }
+    let rows: Vec<_> = numbers.iter().map(Number::row).collect();
+    let header = ["number", "to reach", "measured", ""];
+    let _ = write!(out, "\n## Numbers to reach\n\n{}", table(&header, &rows));
+    out
+}
+
+/// How the numbers came to be.
+pub(crate) struct Run {
+    pub(crate) rounds: usize,
+    pub(crate) seconds: f64,
+    pub(crate) took: Duration,
+    /// Versions of what was measured.
+    pub(crate) versions: Vec<String>,
+}
+
+/// Writes the report, and plots beside it.
+pub(crate) fn write(
+    path: &Path,
+    run: &Run,
+    sections: &[Section],
+    numbers: &[Number],
+) -> anyhow::Result<()> {
+    let rows: Vec<_> = numbers.iter().map(Number::row).collect();
+    let mut text = format!(
         "# Benchmarks\n\n\
-        Written by `skywave-bench`; do not edit.\n\n\
-        ## Fan-out\n\n\
-        One station, 50 frames of 250 bytes a second. The server runs on one processor, its \
-        listeners, ordinary QUIC clients that acknowledge every second packet, on the other. \
-        CPU time is the kernel's account of the server's process, its own work for the process \
-        included, divided by the frames that arrived. Contenders take turns; the table has \
-        medians and in brackets the least and the greatest of the rounds. The floor seals and \
-        sends the same packets, and receives and opens one acknowledgement for two of them: \
-        nothing else. The delay is from the station to the listener's process, both on a \
-        machine that is busy with the load.\n\n\
-        {}\n\
-        ![CPU per delivered frame](benchmarks-fanout.svg)\n\n\
-        Machine: {}. Repeat with\n\n```\n{how}\n```\n",
-        table(rows),
+        Written by `make bench`; do not edit. Rooms and messages have a report of their own, \
+        `make bench-signaling` writes it.\n\n\
+        The server is the release build of `skywave serve`, alone on one processor; sources and \
+        listeners are other processes on the other. CPU time is the kernel's account of all \
+        threads of the server's process, its own work for them included. Contenders take turns, \
+        up to {} rounds of {} s each; tables have medians and in brackets the least and the \
+        greatest of the rounds. Ratios are taken within a round, between neighbours in time.\n\n\
+        Machine: {}. Measured in {:.0} minutes. {}\n\n\
+        Repeat: `make bench`; a check of two minutes that writes nothing: `make bench-quick`; \
+        one scenario: `target/release/skywave-bench run --only fanout`. The parts of the core \
+        by themselves: `cargo bench -p skywave-benches`.\n\n\
+        ## Numbers to reach\n\n{}",
+        run.rounds,
+        run.seconds,
         machine(),
+        run.took.as_secs_f64() / 60.0,
+        run.versions.join("; "),
+        table(&["number", "to reach", "measured", ""], &rows),
     );
+    for section in sections {
+        let table = table(&section.header, &section.rows);
+        let _ = write!(
+            text,
+            "\n## {}\n\n{}\n\n{table}",
+            section.title, section.text
+        );
+        if let Some(plot) = &section.plot {
+            let _ = write!(text, "\n![{}]({})\n", plot.title, plot.file);
+            fs::write(path.with_file_name(plot.file), svg(plot))?;
+        }
+    }
     fs::write(path, text)?;
-    fs::write(path.with_file_name("benchmarks-fanout.svg"), plot(rows))?;
     Ok(())
+}
+
+/// What a program says of its version.
+pub(crate) fn version(program: &Path, argument: &str) -> Option<String> {
+    let output = Command::new(program).arg(argument).output().ok()?;
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    text.lines().next().map(|line| line.trim().to_owned())
 }
 
 fn machine() -> String {
@@ -87,26 +180,41 @@ fn machine() -> String {
     )
 }
 
-const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 400.0;
-const MARGIN: f64 = 60.0;
-const COLOURS: [&str; 5] = ["#666666", "#1f77b4", "#d62728", "#2ca02c", "#9467bd"];
+const WIDTH: f64 = 760.0;
+const HEIGHT: f64 = 420.0;
+const MARGIN: f64 = 56.0;
+/// Room for the lines' names.
+const LEGEND: f64 = 210.0;
+const COLOURS: [&str; 9] = [
+    "#666666", "#1f77b4", "#17becf", "#d62728", "#2ca02c", "#ff7f0e", "#9467bd", "#8c564b",
+    "#bcbd22",
+];
 
-/// Cost against listeners, a line for each contender.
-fn plot(rows: &[Row]) -> String {
-    let listeners_max = rows.iter().map(|row| row.listeners).max().unwrap_or(1) as f64;
-    let greatest = rows.iter().map(|row| row.micros_per_frame.greatest);
-    let micros_max = greatest.fold(1.0, f64::max).ceil();
-    let x = |listeners: usize| MARGIN + listeners as f64 / listeners_max * (WIDTH - 2.0 * MARGIN);
-    let y = |micros: f64| HEIGHT - MARGIN - micros / micros_max * (HEIGHT - 2.0 * MARGIN);
+/// The plot as SVG. The axis of listeners is logarithmic: most happens below 200.
+fn svg(plot: &Plot) -> String {
+    let points = || plot.lines.iter().flat_map(|(_, points)| points);
+    let x_min = points()
+        .map(|point| point.0)
+        .fold(f64::MAX, f64::min)
+        .max(1.0);
+    let x_max = points().map(|point| point.0).fold(2.0, f64::max);
+    // What a few listeners cost is far off the scale of all others.
+    let mut ys: Vec<_> = points().map(|point| point.1).collect();
+    ys.sort_by(f64::total_cmp);
+    let y_max = ys.get(ys.len() * 9 / 10).copied().unwrap_or(1.0) * 1.25;
+    let right = WIDTH - LEGEND;
+    let span = (x_max / x_min).ln().max(f64::EPSILON);
+    let x = |value: f64| MARGIN + (value / x_min).ln() / span * (right - MARGIN);
+    let y = |value: f64| HEIGHT - MARGIN - value.min(y_max) / y_max * (HEIGHT - 2.0 * MARGIN);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
         font-family=\"sans-serif\" font-size=\"12\">\n\
         <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n\
-        <text x=\"{MARGIN}\" y=\"30\" font-size=\"15\">CPU per delivered frame, µs</text>\n"
+        <text x=\"{MARGIN}\" y=\"30\" font-size=\"15\">{}</text>\n",
+        plot.title
     );
-    let mut ticks: Vec<_> = rows.iter().map(|row| row.listeners).collect();
-    ticks.sort_unstable();
+    let mut ticks: Vec<_> = points().map(|point| point.0).collect();
+    ticks.sort_by(f64::total_cmp);
     ticks.dedup();
     for tick in ticks {
         let _ = writeln!(
@@ -116,43 +224,73 @@ fn plot(rows: &[Row]) -> String {
             HEIGHT - MARGIN + 20.0
         );
     }
-    for micros in (0..=micros_max as u32).step_by((micros_max / 8.0).ceil() as usize) {
-        let at = y(f64::from(micros));
+    let step = (y_max / 8.0).max(0.5).ceil() as usize;
+    for value in (0..=y_max as usize).step_by(step) {
+        let at = y(value as f64);
         let _ = writeln!(
             out,
-            "<line x1=\"{MARGIN}\" x2=\"{}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"#dddddd\"/>\
-            <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{micros}</text>",
-            WIDTH - MARGIN,
+            "<line x1=\"{MARGIN}\" x2=\"{right}\" y1=\"{at:.1}\" y2=\"{at:.1}\" \
+            stroke=\"#dddddd\"/><text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{value}</text>",
             MARGIN - 8.0,
             at + 4.0
         );
     }
-    let mut contenders: Vec<&str> = Vec::new();
-    for row in rows {
-        if !contenders.contains(&row.contender.as_str()) {
-            contenders.push(&row.contender);
-        }
-    }
-    for (number, contender) in contenders.iter().enumerate() {
+    for (number, (name, points)) in plot.lines.iter().enumerate() {
         let colour = COLOURS[number % COLOURS.len()];
-        let of_contender = rows.iter().filter(|row| row.contender == *contender);
-        let points: Vec<_> = of_contender
-            .map(|row| {
-                format!(
-                    "{:.1},{:.1}",
-                    x(row.listeners),
-                    y(row.micros_per_frame.median)
-                )
-            })
+        let line: Vec<_> = points
+            .iter()
+            .map(|point| format!("{:.1},{:.1}", x(point.0), y(point.1)))
             .collect();
         let _ = writeln!(
             out,
-            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>\
-            <text x=\"{}\" y=\"{}\" fill=\"{colour}\" text-anchor=\"end\">{contender}</text>",
-            points.join(" "),
-            WIDTH - MARGIN,
-            30 + 16 * number
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
+            line.join(" ")
+        );
+        for point in points {
+            let _ = writeln!(
+                out,
+                "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"3\" fill=\"{colour}\"/>",
+                x(point.0),
+                y(point.1)
+            );
+        }
+        let _ = writeln!(
+            out,
+            "<text x=\"{}\" y=\"{}\" fill=\"{colour}\">{name}</text>",
+            right + 12.0,
+            MARGIN + 18.0 * number as f64
         );
     }
     out + "</svg>\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_met_on_its_side_of_the_bound() {
+        let verdict = |number: Number| number.row()[3].clone();
+        assert_eq!(verdict(Number::at_most("a".into(), 2.0, Some(2.0))), "met");
+        assert_eq!(
+            verdict(Number::at_most("a".into(), 2.0, Some(2.1))),
+            "missed"
+        );
+        assert_eq!(verdict(Number::at_least("a".into(), 2.0, Some(2.1))), "met");
+        assert_eq!(
+            verdict(Number::at_least("a".into(), 2.0, None)),
+            "not measured"
+        );
+    }
+
+    #[test]
+    fn a_plot_of_one_point_is_drawn() {
+        let plot = Plot {
+            file: "a.svg",
+            title: "a",
+            lines: vec![("b".into(), vec![(10.0, 3.0)])],
+        };
+        let text = svg(&plot);
+        assert!(text.contains("<circle") && !text.contains("NaN"), "{text}");
+    }
 }

@@ -1,4 +1,4 @@
-//! The engine with one synthetic station: 50 frames of 250 bytes a second.
+//! The engine with one synthetic station.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,11 +8,8 @@ use engine::testing::tls_pair;
 use engine::{Command, Config, Engine, Event, Frame};
 use wire::TrackId;
 
+use crate::packet::{self, INTERVAL, PACKET_BYTES};
 use crate::process;
-
-/// The frames of every scenario.
-pub(crate) const FRAME_BYTES: usize = 250;
-pub(crate) const FRAME_INTERVAL: Duration = Duration::from_millis(20);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -27,10 +24,11 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    process::pin(arguments.pins.first().copied())?;
+    if let [pin] = arguments.pins[..] {
+        process::pin(Some(pin))?;
+    }
     let (tls, _) = tls_pair();
     let mut config = Config::new(tls);
-    config.sessions_per_address_max = usize::MAX;
     config.handshakes_per_second = 100_000;
     config.handshakes_unvalidated_max = 100_000;
     config.ack_every = (arguments.ack_every > 0).then_some(arguments.ack_every);
@@ -51,20 +49,16 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
     });
     let begun = Instant::now();
-    let mut frame = vec![7; FRAME_BYTES];
-    for number in 1.. {
-        let due = begun + FRAME_INTERVAL * number;
+    let mut sound = [7; PACKET_BYTES];
+    let mut bytes = Vec::new();
+    for number in 1u32.. {
+        let due = begun + INTERVAL * number;
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        frame[..8].copy_from_slice(&micros().to_be_bytes());
-        handle.frame(track, &Frame::new(&frame));
+        packet::fill(&mut sound, 0);
+        bytes.clear();
+        packet::datagram(track, u64::from(number), 0, &sound, &mut bytes)?;
+        handle.frame(track, &Frame::new(&bytes));
     }
     drop(Arc::new(engine));
     Ok(())
-}
-
-/// A clock all processes of a machine share.
-pub(crate) fn micros() -> u64 {
-    let now = std::time::SystemTime::now();
-    let since = now.duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_micros() as u64)
 }

@@ -26,6 +26,11 @@ impl Histogram {
         self.count += 1;
     }
 
+    /// The quantiles told everywhere: p50, p90, p99 and the greatest.
+    pub(crate) fn summary(&self) -> [u64; 4] {
+        [0.5, 0.9, 0.99, 1.0].map(|quantile| self.quantile(quantile))
+    }
+
     /// The upper end of the bucket that holds the quantile, in microseconds.
     pub(crate) fn quantile(&self, quantile: f64) -> u64 {
         let rank = (self.count as f64 * quantile).ceil() as u64;

@@ -1,219 +1,387 @@
-//! Thousands of listeners on one processor, each an ordinary QUIC client.
+//! Thousands of listeners on one processor.
+//!
+//! A swarm is a process that lets listeners join at a steady rate and says `open` when
+//! every one has heard something. Then it obeys lines: `read` and `reset` tell what was
+//! heard, `zap N` sends so many listeners one by one to another station, `churn N` lets so
+//! many leave while others take their place, `leave` ends all.
 
-use std::net::SocketAddr;
-use std::os::fd::AsFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
-use engine::Batch;
-use engine::testing::{ClientEvent, Clients, Udp, client_config};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde::{Deserialize, Serialize};
+use wire::frame::Request;
+use wire::message::{HelloParams, ListenParams, PingParams};
 
+use crate::packet::{self, micros};
 use crate::process;
-use crate::serve::micros;
 use crate::stats::Histogram;
+
+mod http;
+mod sockets;
+mod websocket;
+pub(crate) mod webtransport;
+
+/// How listeners reach the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Way {
+    WebTransport,
+    WebSocket,
+    Http,
+}
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[arg(long)]
     server: SocketAddr,
+    #[arg(long, value_enum)]
+    way: Way,
     #[arg(long)]
     listeners: usize,
+    /// Listeners are spread over so many stations.
+    #[arg(long, default_value_t = 1)]
+    stations: u32,
     #[arg(long)]
     pin: Option<usize>,
-    /// Client sockets, each with its share of the listeners.
-    #[arg(long, default_value_t = 8)]
-    sockets: usize,
-    /// Sessions begun in a second.
-    #[arg(long, default_value_t = 500)]
-    rate: u32,
+    /// Listeners that join in a second.
+    #[arg(long, default_value_t = 400.0)]
+    rate: f64,
+    /// Sessions open, and listen to nothing.
+    #[arg(long)]
+    idle: bool,
+    /// What follows a station's name in an HTTP path.
+    #[arg(long, default_value = "")]
+    suffix: String,
 }
 
-/// What the listeners have heard, for the thread that answers questions.
+/// The most clients of one address: servers allow only so many.
+const PER_ADDRESS: usize = 125;
+
+/// How long all may take to join beyond what their rate asks for, and one to zap.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Clients must be heard of within 10 s.
+const PING: Duration = Duration::from_secs(8);
+
+/// What comes later than this is not in time.
+const IN_TIME: Duration = Duration::from_millis(60);
+
+/// What a swarm tells.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Heard {
+    /// Packets.
+    pub(crate) packets: u64,
+    /// Of them, those within 60 ms of their making.
+    pub(crate) in_time: u64,
+    /// Listeners lost or refused.
+    pub(crate) lost: u64,
+    /// Microseconds from making to arrival: p50, p90, p99, greatest.
+    pub(crate) delay: [u64; 4],
+    /// Microseconds from connect to first sound.
+    pub(crate) join: [u64; 4],
+    /// Microseconds from asking for another station to its first sound.
+    pub(crate) zap: [u64; 4],
+}
+
+/// The name of a station.
+pub(crate) fn station(number: u32) -> String {
+    format!("bench-{number}")
+}
+
+/// The n-th address a client may come from.
+fn home(number: usize) -> SocketAddr {
+    let part = (number / PER_ADDRESS) as u32;
+    let address = Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 0, 1, 1)) + part);
+    SocketAddr::from((address, 0))
+}
+
+/// One listener's side of the measuring.
+#[derive(Debug)]
+struct Listener {
+    station: u32,
+    asked: Instant,
+    awaits: Option<Awaits>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Awaits {
+    FirstSound,
+    Zap,
+}
+
+/// What all listeners have heard.
 #[derive(Debug, Default)]
-struct Heard {
-    datagrams: AtomicU64,
-    lost: AtomicU64,
-    delays: std::sync::Mutex<Histogram>,
+struct Ears {
+    packets: u64,
+    in_time: u64,
+    lost: u64,
+    open: usize,
+    /// Listeners that wait to hear something other than before.
+    zapping: usize,
+    delay: Histogram,
+    join: Histogram,
+    zap: Histogram,
+    told: bool,
 }
 
-/// One socket and its clients.
-struct Home {
-    udp: Udp,
-    clients: Clients,
-    arena: BytesMut,
+impl Ears {
+    /// A packet came to a listener at that time of the shared clock.
+    fn hear(&mut self, listener: &mut Listener, packet: &[u8], arrived: u64) {
+        let Some((sent, station)) = packet::read(packet) else {
+            return;
+        };
+        self.packets += 1;
+        let delay = arrived.saturating_sub(sent);
+        self.in_time += u64::from(delay <= IN_TIME.as_micros() as u64);
+        self.delay.add(delay);
+        if listener.awaits.is_none() || station != listener.station {
+            return;
+        }
+        let took = listener.asked.elapsed().as_micros() as u64;
+        match listener.awaits.take() {
+            Some(Awaits::FirstSound) => {
+                self.open += 1;
+                self.join.add(took);
+            }
+            Some(Awaits::Zap) => {
+                self.zapping -= 1;
+                self.zap.add(took);
+            }
+            None => {}
+        }
+    }
+
+    fn lose(&mut self, why: &str) {
+        self.lost += 1;
+        if !std::mem::replace(&mut self.told, true) {
+            eprintln!("a listener was lost, the first of perhaps many: {why}");
+        }
+    }
+
+    fn tell(&self) -> anyhow::Result<String> {
+        Ok(serde_json::to_string(&Heard {
+            packets: self.packets,
+            in_time: self.in_time,
+            lost: self.lost,
+            delay: self.delay.summary(),
+            join: self.join.summary(),
+            zap: self.zap.summary(),
+        })?)
+    }
+
+    fn reset(&mut self) {
+        (self.packets, self.in_time) = (0, 0);
+        (self.delay, self.join, self.zap) = Default::default();
+    }
+}
+
+/// Listeners of one kind.
+trait Flock {
+    /// Lets one more join.
+    fn join(&mut self, station: u32) -> anyhow::Result<()>;
+    /// Lets the one that has been there the longest leave. False when there is none.
+    fn leave(&mut self) -> bool;
+    /// Sends a listener to another station.
+    fn zap(&mut self, number: usize, station: u32) -> anyhow::Result<()>;
+    /// Moves bytes. False when there was nothing to do.
+    fn turn(&mut self, ears: &mut Ears) -> anyhow::Result<bool>;
+    /// Waits for bytes, at most a millisecond.
+    fn wait(&mut self) -> anyhow::Result<()>;
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     process::pin(arguments.pin)?;
-    let now = Instant::now();
-    let mut homes = Vec::new();
-    for _ in 0..arguments.sockets {
-        homes.push(Home {
-            udp: Udp::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?,
-            clients: Clients::new(client_config(trusting()?), rand::random(), now),
-            arena: BytesMut::new(),
-        });
-    }
-    let heard = Arc::new(Heard::default());
-    let answers = heard.clone();
-    process::serve_questions(move |question| {
-        let mut delays = answers.delays.lock().ok()?;
-        if question == "reset" {
-            *delays = Histogram::default();
-        }
-        Some(format!(
-            "{} {} {} {} {}",
-            answers.datagrams.load(Ordering::Relaxed),
-            answers.lost.load(Ordering::Relaxed),
-            delays.quantile(0.5),
-            delays.quantile(0.99),
-            delays.quantile(1.0),
-        ))
+    let (sender, orders) = mpsc::channel();
+    process::serve_questions(move |line| {
+        // When the swarm is gone so is the process.
+        let _ = sender.send(line.to_owned());
+        None
     });
-
+    let mut flock: Box<dyn Flock> = match arguments.way {
+        Way::WebTransport => Box::new(webtransport::Listeners::new(arguments)?),
+        Way::WebSocket => Box::new(websocket::Listeners::new(arguments)?),
+        Way::Http => Box::new(http::Listeners::new(arguments)?),
+    };
+    let mut ears = Ears::default();
+    let mut joins = Joins::new(arguments);
     let begun = Instant::now();
-    let (mut asked, mut open) = (0, 0);
-    let mut batch = Batch::new();
+    let mut is_open = false;
+    let mut zaps = Zaps::default();
     loop {
-        let now = Instant::now();
-        let due = (begun.elapsed().as_secs_f64() * f64::from(arguments.rate)) as usize;
-        while asked < due.min(arguments.listeners) {
-            let home = asked % homes.len();
-            homes[home].clients.connect(now, arguments.server, "/v1");
-            asked += 1;
+        joins.turn(&mut *flock)?;
+        zaps.turn(&mut *flock, &mut ears, arguments)?;
+        if !flock.turn(&mut ears)? {
+            flock.wait()?;
         }
-        let mut is_idle = true;
-        for home in &mut homes {
-            is_idle &= !home.turn(&mut batch, &heard, &mut open)?;
-        }
-        if open == arguments.listeners {
+        if !is_open && ears.open + ears.lost as usize >= arguments.listeners {
             println!("open");
-            open += 1;
+            is_open = true;
         }
-        if is_idle {
-            let fds = homes.iter();
-            let mut fds: Vec<_> = fds
-                .map(|home| PollFd::new(home.udp.as_fd(), PollFlags::POLLIN))
-                .collect();
-            poll(&mut fds, PollTimeout::from(1u8))?;
+        let patience = PATIENCE.as_secs_f64() + arguments.listeners as f64 / arguments.rate;
+        anyhow::ensure!(
+            is_open || begun.elapsed().as_secs_f64() < patience,
+            "{} of {} listeners hear something",
+            ears.open,
+            arguments.listeners
+        );
+        if joins.is_done_churning() {
+            println!("{}", ears.tell()?);
         }
-    }
-}
-
-impl Home {
-    fn turn(&mut self, batch: &mut Batch, heard: &Heard, open: &mut usize) -> anyhow::Result<bool> {
-        let Self {
-            udp,
-            clients,
-            arena,
-        } = self;
-        let mut is_busy = false;
-        let now = Instant::now();
-        let more = udp.receive(|remote, bytes| {
-            is_busy = true;
-            if arena.capacity() < bytes.len() {
-                arena.reserve(64 * 1024);
-            }
-            arena.extend_from_slice(bytes);
-            clients.handle_datagram(now, remote, arena.split());
-        })?;
-        clients.handle_timeouts(now);
-        loop {
-            batch.clear();
-            let more = clients.poll_transmit(now, batch);
-            udp.send(batch);
-            if !more {
-                break;
-            }
-        }
-        let arrived = micros();
-        let mut delays = None;
-        while let Some(event) = clients.poll_event() {
-            match event {
-                ClientEvent::Open(_) => *open += 1,
-                ClientEvent::Datagram(_, bytes) => {
-                    heard.datagrams.fetch_add(1, Ordering::Relaxed);
-                    if let Some(sent) = bytes.first_chunk() {
-                        let delay = arrived.saturating_sub(u64::from_be_bytes(*sent));
-                        delays
-                            .get_or_insert_with(|| heard.delays.lock().expect("no panic holds it"))
-                            .add(delay);
+        while let Ok(order) = orders.try_recv() {
+            match order.split_once(' ') {
+                Some(("zap", count)) => zaps.left = count.parse()?,
+                Some(("churn", count)) => joins.churn(count.parse()?),
+                _ if order == "leave" => {
+                    while flock.leave() {}
+                    println!("{}", ears.tell()?);
+                }
+                _ => {
+                    println!("{}", ears.tell()?);
+                    if order == "reset" {
+                        ears.reset();
                     }
                 }
-                ClientEvent::Lost(_, text) => {
-                    heard.lost.fetch_add(1, Ordering::Relaxed);
-                    eprintln!("a listener was lost: {text}");
-                }
-                ClientEvent::Refused(_, status) => anyhow::bail!("refused with {status}"),
-                ClientEvent::Control(..) | ClientEvent::Uni(..) | ClientEvent::Capsule(..) => {}
             }
         }
-        Ok(more || is_busy)
     }
 }
 
-/// TLS that takes any certificate: the server is this machine's, and made its own.
-fn trusting() -> anyhow::Result<Arc<rustls::ClientConfig>> {
-    let mut provider = rustls::crypto::ring::default_provider();
-    let aes = rustls::CipherSuite::TLS13_AES_128_GCM_SHA256;
-    provider
-        .cipher_suites
-        .sort_by_key(|suite| suite.suite() != aes);
-    let provider = Arc::new(provider);
-    let verifier = Arc::new(Anybody(provider.clone()));
-    let mut config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h3".to_vec()];
-    config.resumption = rustls::client::Resumption::disabled();
-    Ok(Arc::new(config))
+/// Listeners that join in time, and with a churn leave.
+struct Joins {
+    rate: f64,
+    stations: u32,
+    begun: Instant,
+    joined: usize,
+    target: usize,
+    /// Whether each that joins sends another away.
+    churns: bool,
+    settles: Option<Instant>,
 }
 
-#[derive(Debug)]
-struct Anybody(Arc<rustls::crypto::CryptoProvider>);
-
-impl rustls::client::danger::ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &rustls::pki_types::CertificateDer<'_>,
-        _intermediates: &[rustls::pki_types::CertificateDer<'_>],
-        _name: &rustls::pki_types::ServerName<'_>,
-        _ocsp: &[u8],
-        _now: rustls::pki_types::UnixTime,
-    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
-        Ok(rustls::client::danger::ServerCertVerified::assertion())
+impl Joins {
+    fn new(arguments: &Arguments) -> Self {
+        Self {
+            rate: arguments.rate,
+            stations: arguments.stations,
+            begun: Instant::now(),
+            joined: 0,
+            target: arguments.listeners,
+            churns: false,
+            settles: None,
+        }
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &rustls::pki_types::CertificateDer<'_>,
-        _signature: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::Error::General("QUIC has TLS 1.3 only".into()))
+    fn churn(&mut self, count: usize) {
+        (self.begun, self.joined, self.target) = (Instant::now(), 0, count);
+        self.churns = true;
     }
 
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &rustls::pki_types::CertificateDer<'_>,
-        signature: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, cert, signature, algorithms)
+    fn turn(&mut self, flock: &mut dyn Flock) -> anyhow::Result<()> {
+        let due = (self.begun.elapsed().as_secs_f64() * self.rate) as usize + 1;
+        // A few at a time, so that those who have joined are served between.
+        let due = due.min(self.target).min(self.joined + 8);
+        while self.joined < due {
+            if self.churns {
+                flock.leave();
+            }
+            flock.join(self.joined as u32 % self.stations)?;
+            self.joined += 1;
+            if self.churns && self.joined == self.target {
+                self.settles = Some(Instant::now() + Duration::from_secs(1));
+            }
+        }
+        Ok(())
     }
 
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+    /// True once, when a churn is over.
+    fn is_done_churning(&mut self) -> bool {
+        let is_done = self.settles.is_some_and(|at| at <= Instant::now());
+        if is_done {
+            self.settles = None;
+        }
+        is_done
     }
 }
 
-/// How long a swarm of that size may take to open.
-pub(crate) fn patience(listeners: usize, rate: u32) -> Duration {
-    Duration::from_secs_f64(10.0 + 3.0 * listeners as f64 / f64::from(rate))
+/// Changes of station, one after the other.
+#[derive(Default)]
+struct Zaps {
+    left: usize,
+    done: usize,
+    next: Option<Instant>,
+    is_running: bool,
+}
+
+impl Zaps {
+    fn turn(
+        &mut self,
+        flock: &mut dyn Flock,
+        ears: &mut Ears,
+        arguments: &Arguments,
+    ) -> anyhow::Result<()> {
+        let is_late = |next: Instant| next + PATIENCE < Instant::now();
+        anyhow::ensure!(
+            ears.zapping == 0 || !self.next.is_some_and(is_late),
+            "no sound after a change of station"
+        );
+        if ears.zapping > 0 || self.next.is_some_and(|next| next > Instant::now()) {
+            return Ok(());
+        }
+        if self.left == 0 {
+            if std::mem::take(&mut self.is_running) {
+                println!("{}", ears.tell()?);
+            }
+            return Ok(());
+        }
+        self.is_running = true;
+        self.left -= 1;
+        let number = self.done % arguments.listeners;
+        let round = self.done / arguments.listeners + 1;
+        let station = (number + round) as u32 % arguments.stations;
+        flock.zap(number, station)?;
+        ears.zapping += 1;
+        self.done += 1;
+        // Not in step with the packets.
+        self.next = Some(Instant::now() + Duration::from_millis(27));
+        Ok(())
+    }
+}
+
+/// The frames a listener begins with.
+fn opening(station: Option<u32>) -> anyhow::Result<Vec<String>> {
+    let hello = HelloParams {
+        protocol: 1,
+        token: None,
+        client: None,
+        subscriptions: Vec::new(),
+    };
+    let mut frames = vec![Request::new(1, "hello", &hello).encode()];
+    if let Some(station) = station {
+        frames.push(listen(station)?);
+    }
+    Ok(frames)
+}
+
+fn listen(number: u32) -> anyhow::Result<String> {
+    let params = ListenParams {
+        station: station(number).parse()?,
+        rendition: "source".to_owned(),
+        redundancy: 0,
+    };
+    Ok(Request::new(2, "listen", &params).encode())
+}
+
+fn ping() -> String {
+    Request::new(3, "ping", &PingParams { time: None }).encode()
+}
+
+/// Why a reply is none, if it is an error.
+fn refusal(json: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(json);
+    text.contains("\"error\"").then(|| text.into_owned())
+}
+
+/// Now, of both clocks.
+fn now() -> (Instant, u64) {
+    (Instant::now(), micros())
 }
