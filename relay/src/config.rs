@@ -176,6 +176,12 @@ pub enum WebhookEvent {
     ListenersPeak,
     /// A recording cannot be written.
     RecordingFailed,
+    /// No source is there: what plays in its place begins.
+    FallbackStarted,
+    /// A source is there again, or there is nothing more to play.
+    FallbackEnded,
+    /// A file of a playlist is missing or broken and is left out.
+    PlaylistSkipped,
 }
 
 /// A text that does not show when it is printed.

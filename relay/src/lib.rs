@@ -34,5 +34,5 @@ pub use gate::{
 };
 pub use http::{NoBearer, Site, bearer, cors};
 pub use relay::{BindError, Handle, Relay, RunError};
-pub use station::{LocalSource, Publication, PublishEnded};
+pub use station::{LocalSource, OnAir, Publication, PublishEnded, StandIn};
 pub use tokio_util::sync::CancellationToken;

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use wire::StationId;
 use wire::frame::Error;
 
 use crate::certificate::Certificates;
@@ -20,7 +21,7 @@ use crate::icecast::Sources;
 use crate::metrics::Metrics;
 use crate::recording;
 use crate::session::host::{Host, Shared};
-use crate::station::{LocalSource, Publication, Stations};
+use crate::station::{LocalSource, Publication, StandIn, Stations};
 use crate::transport::quic::Endpoint;
 use crate::transport::{quic, webtransport};
 use crate::webhook;
@@ -294,5 +295,19 @@ impl Handle {
     /// Errors: `station_busy` unless `takeover` is set, `overloaded`, `bad_request`.
     pub fn publish_local(&self, publication: Publication) -> Result<LocalSource, Error> {
         self.stations.publish_local(publication)
+    }
+
+    /// Makes the caller what plays on a configured station while no other source is
+    /// there: at once when one leaves, `wait` after one vanished, half of the time a
+    /// station stays interrupted at most.
+    #[must_use]
+    pub fn stand_in(&self, station: StationId, wait: Duration) -> StandIn {
+        self.stations.stand_in(station, wait)
+    }
+
+    /// Tells webhooks of a file of the station's playlist that is left out.
+    pub fn playlist_skipped(&self, station: &StationId, file: &str, reason: &str) {
+        let event = webhook::Event::PlaylistSkipped { file, reason };
+        self.stations.hooks().tell(station, &event);
     }
 }

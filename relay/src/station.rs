@@ -37,6 +37,7 @@ mod media_clock;
 mod missing;
 mod recorded;
 mod settle;
+mod standing_in;
 mod throttle;
 mod timeline;
 mod window;
@@ -48,9 +49,11 @@ pub(crate) use ingest::Ingest;
 pub use local::{LocalSource, Publication, PublishEnded};
 pub(crate) use recorded::Recorded;
 pub(crate) use settle::not_listening;
+pub use standing_in::{OnAir, StandIn};
 pub(crate) use window::Rejected;
 
 use ingest::Feed;
+use standing_in::Bell;
 
 /// Every station, shared by sessions, local sources and HTTP.
 pub(crate) struct Stations {
@@ -67,6 +70,7 @@ struct Inner {
     tracks: HashMap<TrackId, Live>,
     sessions: HashMap<SessionId, Member>,
     feeds: HashMap<SourceId, Arc<Feed>>,
+    bells: HashMap<StationId, Arc<Bell>>,
     recorders: Recorders,
     hooks: Arc<Hooks>,
     metrics: Arc<Metrics>,
@@ -96,6 +100,7 @@ impl Stations {
             tracks: HashMap::new(),
             sessions: HashMap::new(),
             feeds: HashMap::new(),
+            bells: HashMap::new(),
             recorders: Recorders::new(config, &hooks, Arc::clone(&metrics)),
             hooks,
             metrics: Arc::clone(&metrics),
@@ -264,8 +269,16 @@ impl Stations {
         self: &Arc<Self>,
         publication: Publication,
     ) -> Result<LocalSource, Error> {
+        self.publish_within(Owner::Local, publication)
+    }
+
+    fn publish_within(
+        self: &Arc<Self>,
+        owner: Owner,
+        publication: Publication,
+    ) -> Result<LocalSource, Error> {
         let (started, source) = self.change(|inner, now| {
-            let published = inner.core.publish(Owner::Local, publication, now)?;
+            let published = inner.core.publish(owner, publication, now)?;
             let started = started(Some(&published));
             let feed = inner.feed(&published);
             let source = LocalSource::new(Arc::clone(self), feed, &published, now);

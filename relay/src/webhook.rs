@@ -51,6 +51,9 @@ pub(crate) enum Event<'a> {
     Metadata { metadata: &'a Metadata },
     ListenersPeak { listeners: u64 },
     RecordingFailed { reason: String },
+    FallbackStarted,
+    FallbackEnded,
+    PlaylistSkipped { file: &'a str, reason: &'a str },
 }
 
 #[derive(Serialize)]
@@ -116,6 +119,9 @@ impl Event<'_> {
             Self::Metadata { .. } => WebhookEvent::Metadata,
             Self::ListenersPeak { .. } => WebhookEvent::ListenersPeak,
             Self::RecordingFailed { .. } => WebhookEvent::RecordingFailed,
+            Self::FallbackStarted => WebhookEvent::FallbackStarted,
+            Self::FallbackEnded => WebhookEvent::FallbackEnded,
+            Self::PlaylistSkipped { .. } => WebhookEvent::PlaylistSkipped,
         }
     }
 }

@@ -230,6 +230,8 @@ impl Worker {
             metadata: None,
             takeover: false,
         };
+        // This thread may wait: the station's stand-in fades out meanwhile.
+        tokio::runtime::Handle::current().block_on(self.stations.ask_aside(&self.station));
         let published = self.stations.publish_local(publication);
         published.map_err(|error| Error::Publish(error.message))
     }

@@ -156,7 +156,13 @@ impl Driver {
                 self.reply(&Reply::new(id, result));
             }
             Ask::Unlisten => stations.unlisten(self.id, id),
-            Ask::Publish(params) => self.publish(id, *params),
+            Ask::Publish(params) => {
+                // Only for what can be published: a stand-in must not fade out in vain.
+                if params.track.validate().is_ok() {
+                    stations.ask_aside(&params.station).await;
+                }
+                self.publish(id, *params);
+            }
             Ask::Unpublish => self.unpublish(id),
             Ask::UpdateMetadata(params) => {
                 let result = match self.ingress.source() {

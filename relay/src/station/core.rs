@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use media::transcoder;
 use wire::code::ErrorCode;
@@ -27,6 +27,7 @@ use crate::session::SessionId;
 
 mod listening;
 mod on_air;
+mod standing_in;
 mod subscribing;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ mod timers;
 mod transitions;
 
 pub(crate) use on_air::{Owner, Published};
+pub(crate) use standing_in::Turn;
 
 /// All stations and everyone who has to do with them.
 #[derive(Debug)]
@@ -68,13 +70,16 @@ struct Entry {
     idle_since: Instant,
     listeners_told: Throttle,
     update_told: Throttle,
+    /// How long a stand-in waits for a source that vanished; none while there is no
+    /// stand-in with something to play.
+    stand_in: Option<Duration>,
 }
 
 #[derive(Debug)]
 struct OnAir {
     source: Option<Source>,
-    /// When the last source vanished; set while there is no source.
-    interrupted_at: Option<Instant>,
+    /// Set while there is no source.
+    vacancy: Option<Vacancy>,
     started_at: u64,
     params: TrackParams,
     track: TrackId,
@@ -89,6 +94,15 @@ struct OnAir {
 struct Source {
     id: SourceId,
     owner: Owner,
+}
+
+/// A station on air without a source.
+#[derive(Debug, Clone, Copy)]
+struct Vacancy {
+    since: Instant,
+    /// Whether the source vanished, which everybody was told; otherwise it left in an
+    /// orderly way and a stand-in follows at once.
+    interrupted: bool,
 }
 
 /// A rendition that is made now.
@@ -230,6 +244,7 @@ impl Entry {
             idle_since: now,
             listeners_told: Throttle::default(),
             update_told: Throttle::default(),
+            stand_in: None,
         }
     }
 
@@ -258,9 +273,9 @@ impl Entry {
 
 impl OnAir {
     fn state(&self) -> StationState {
-        match self.source {
-            Some(_) => StationState::Live,
-            None => StationState::Interrupted,
+        match self.vacancy {
+            Some(vacancy) if vacancy.interrupted => StationState::Interrupted,
+            _ => StationState::Live,
         }
     }
 

@@ -36,6 +36,8 @@ pub(crate) enum Effect {
     Detach(SessionId),
     /// That publish is over although its source did not end it.
     End(SourceId, PublishEndCode),
+    /// The station's stand-in is to look whether it is its turn.
+    Ring(StationId),
     /// Something happened to a station that parts of the relay follow.
     Happened(StationId, Happening),
 }
@@ -51,6 +53,8 @@ pub(crate) enum Happening {
     Connected(bool),
     /// The source is gone, and why.
     Lost(&'static str),
+    /// The stand-in begins to play, or no longer does.
+    StandIn(bool),
     /// More listen than ever since it went on air.
     Peak(u64),
     /// Something else plays from this media time on.

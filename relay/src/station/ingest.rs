@@ -10,6 +10,7 @@ use wire::repair;
 use super::effect::SourceId;
 use super::media_clock::MediaClock;
 use super::missing::Missing;
+use super::standing_in::Way;
 use super::window::{Rejected, Window};
 use crate::clock::Now;
 use crate::fanout::{Packet, Track};
@@ -25,6 +26,8 @@ pub(crate) struct Feed {
     pub(crate) params: TrackParams,
     pub(crate) track: Arc<Track>,
     pub(crate) clock: Arc<MediaClock>,
+    /// How a stand-in is asked to leave.
+    pub(crate) way: Way,
     ended: AtomicU8,
 }
 
@@ -50,6 +53,7 @@ impl Feed {
             params,
             track,
             clock,
+            way: Way::default(),
             ended: AtomicU8::new(0),
         })
     }

@@ -121,6 +121,36 @@ impl LocalSource {
         Ok(())
     }
 
+    /// What its packets are: a stand-in's are made such that the track goes on.
+    #[must_use]
+    pub fn params(&self) -> TrackParams {
+        self.feed.params
+    }
+
+    /// Whether a stand-in is to fade out and then say so with [`LocalSource::step_aside`],
+    /// for another source waits. Never of any other source.
+    #[must_use]
+    pub fn is_asked_aside(&self) -> bool {
+        self.feed.way.is_asked()
+    }
+
+    /// Lets the source that waits go on air. The stand-in is ended when it does; until
+    /// then it sends nothing.
+    pub fn step_aside(&self) {
+        self.feed.way.give();
+    }
+
+    /// Goes on, because the source that waited did not come.
+    pub fn step_back(&self) {
+        self.feed.way.keep();
+    }
+
+    /// Whether another source is on air in its place.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.feed.ended().is_some()
+    }
+
     /// Goes without a word: the station waits for a source to return.
     pub fn lose(self) {
         self.stations.lose(self.feed.source);

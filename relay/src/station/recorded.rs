@@ -25,6 +25,8 @@ fn event(what: &Happening) -> Event<'_> {
             listeners: *listeners,
         },
         Happening::Title(_, metadata) => Event::Metadata { metadata },
+        Happening::StandIn(true) => Event::FallbackStarted,
+        Happening::StandIn(false) => Event::FallbackEnded,
     }
 }
 
@@ -83,7 +85,10 @@ impl Inner {
             // The track takes all its listeners off when it closes.
             Happening::Stopped => self.recorders.stop(id, None),
             Happening::Title(from, metadata) => self.recorders.title(id, from, &metadata),
-            Happening::Connected(_) | Happening::Lost(_) | Happening::Peak(_) => {}
+            Happening::Connected(_)
+            | Happening::Lost(_)
+            | Happening::StandIn(_)
+            | Happening::Peak(_) => {}
         }
     }
 

@@ -65,6 +65,11 @@ impl Inner {
                     feed.end(code);
                 }
             }
+            Effect::Ring(station) => {
+                if let Some(bell) = self.bells.get(&station) {
+                    bell.ring();
+                }
+            }
             Effect::Happened(station, what) => self.follow(&station, what),
         }
     }

@@ -13,7 +13,7 @@ use super::super::effect::{Audience, Effect, Happening, Lane, SourceId};
 use super::super::ladder::Rendition;
 use super::super::local::Publication;
 use super::super::media_clock::MediaClock;
-use super::{Core, Entry, Source};
+use super::{Core, Entry, Source, Vacancy};
 use crate::clock::Now;
 use crate::session::SessionId;
 
@@ -27,6 +27,8 @@ pub(crate) enum Owner {
     Session(SessionId),
     /// Something inside the process.
     Local,
+    /// What plays while no other source is there; every other may replace it.
+    StandIn,
 }
 
 /// What a new source needs to know.
@@ -57,17 +59,27 @@ impl Core {
             .track
             .validate()
             .map_err(|error| bad(error.to_string()))?;
+        let mut publication = publication;
         let id = publication.station.clone();
         self.check_free(owner, &publication)?;
         self.find_or_make(&id, now)?;
+        if owner == Owner::StandIn {
+            self.fit_in(&mut publication);
+        }
         let (sequence, timestamp) = match self.on_air_mut(&id) {
             Some(on_air) => on_air.clock.resume_point(now.instant),
             None => (0, 0),
         };
-        let title = publication.metadata.map(Metadata::cleaned);
+        let stood_in = self.stand_in_on(&id).is_some();
+        let title = match publication.metadata {
+            // The playlist's title is not what a live source plays.
+            None if stood_in => Some(self.named(&id)),
+            title => title.map(Metadata::cleaned),
+        };
         if let Some(title) = &title {
             check_timestamp(title.timestamp, timestamp)?;
         }
+        let titled = title.is_some();
         let displaced = self.displace(&id, owner);
         self.last_source += 1;
         let source = Source {
@@ -82,7 +94,13 @@ impl Core {
             None => self.start(&id, source, publication.track, now),
             Some(_) => self.resume(&id, source, publication.track),
         }
-        self.happened(&id, Happening::Connected(displaced));
+        self.happened(
+            &id,
+            match owner {
+                Owner::StandIn => Happening::StandIn(true),
+                _ => Happening::Connected(displaced && !stood_in),
+            },
+        );
         if let Some(title) = title {
             self.set_title(&id, title, timestamp, now);
         }
@@ -91,7 +109,7 @@ impl Core {
             Some(StationState::Interrupted) if !displaced => {
                 self.announce("resumed", &id, now);
             }
-            Some(_) if renamed => self.update_soon(&id, now),
+            Some(_) if renamed || titled => self.update_soon(&id, now),
             Some(_) => {}
         }
         let mut published = self.published(&id, source_id, sequence, timestamp, now);
@@ -102,8 +120,8 @@ impl Core {
     /// The station stops at once: its source said so.
     pub(crate) fn unpublish(&mut self, source: SourceId, now: Now) {
         if let Some(id) = self.sources.remove(&source) {
-            self.happened(&id, Happening::Lost("ended"));
-            self.stop(&id, now);
+            self.tell_lost(&id, "ended");
+            self.hand_back(&id, now);
         }
     }
 
@@ -115,7 +133,7 @@ impl Core {
         let reason = "the session's token does not allow it any more";
         self.end_source(&id, PublishEndCode::Forbidden, reason);
         self.happened(&id, Happening::Lost("forbidden"));
-        self.stop(&id, now);
+        self.hand_back(&id, now);
     }
 
     /// The source vanished: the station waits for it, or another.
@@ -127,10 +145,16 @@ impl Core {
         let Some(on_air) = self.on_air_mut(&id) else {
             return;
         };
-        on_air.source = None;
-        on_air.interrupted_at = Some(now.instant);
+        on_air.vacancy = Some(Vacancy {
+            since: now.instant,
+            interrupted: true,
+        });
+        self.tell_lost(&id, "vanished");
+        if let Some(on_air) = self.on_air_mut(&id) {
+            on_air.source = None;
+        }
+        self.ring(&id);
         self.wake_by(Some(deadline));
-        self.happened(&id, Happening::Lost("vanished"));
         self.tell_all(&id, "interrupted");
         self.announce("interrupted", &id, now);
     }
@@ -190,8 +214,9 @@ impl Core {
         let on_air = entry.and_then(|entry| entry.on_air.as_ref());
         match on_air.and_then(|on_air| on_air.source.as_ref()) {
             // A session may announce its own track anew; every local source is somebody else.
-            Some(source) if source.owner != owner || owner == Owner::Local => {
-                if publication.takeover {
+            Some(source) if source.owner != owner || !matches!(owner, Owner::Session(_)) => {
+                let stands_in = source.owner == Owner::StandIn && owner != Owner::StandIn;
+                if publication.takeover || stands_in {
                     return Ok(());
                 }
                 let message = format!("{} has another source on air", publication.station);
@@ -230,8 +255,12 @@ impl Core {
         let Some(source) = source else {
             return false;
         };
-        let (former, same) = (source.id, source.owner == owner && owner != Owner::Local);
+        let same = source.owner == owner && matches!(owner, Owner::Session(_));
+        let (former, stood_in) = (source.id, source.owner == Owner::StandIn);
         self.sources.remove(&former);
+        if stood_in {
+            self.happened(id, Happening::StandIn(false));
+        }
         match same {
             true => self
                 .effects

@@ -39,8 +39,8 @@ impl Core {
 
     fn end_interruption(&mut self, id: &StationId, now: Now) {
         let wait = self.timing.interruption;
-        let interrupted_at = self.on_air_mut(id).and_then(|on_air| on_air.interrupted_at);
-        if interrupted_at.is_some_and(|at| at + wait <= now.instant) {
+        let vacancy = self.on_air_mut(id).and_then(|on_air| on_air.vacancy);
+        if vacancy.is_some_and(|vacancy| vacancy.since + wait <= now.instant) {
             self.stop(id, now);
         }
     }
@@ -96,7 +96,7 @@ impl Core {
     fn deadline(&self, entry: &Entry, now: Now) -> Option<Instant> {
         let memory = |since: Instant| since + self.timing.station_memory;
         let on_air = entry.on_air.as_ref();
-        let interruption = on_air.and_then(|on_air| on_air.interrupted_at);
+        let vacancy = on_air.and_then(|on_air| on_air.vacancy);
         let ladder = on_air.map(|on_air| on_air.ladder.values());
         let idle_renditions = ladder
             .into_iter()
@@ -106,7 +106,7 @@ impl Core {
             entry.listeners_told.deadline(),
             entry.update_told.deadline(),
             entry.idle_since().map(memory),
-            interruption.map(|at| at + self.timing.interruption),
+            vacancy.map(|vacancy| vacancy.since + self.timing.interruption),
             on_air.and_then(|on_air| on_air.next_title(now)),
         ]
         .into_iter()

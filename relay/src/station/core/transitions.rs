@@ -40,6 +40,7 @@ impl Core {
         self.effects.push_back(Effect::Close(on_air.track));
         self.tell_all(id, "stopped");
         self.announce("stopped", id, now);
+        self.ring(id);
         self.wake_by(Some(now.instant + self.timing.station_memory));
     }
 
@@ -54,7 +55,7 @@ impl Core {
         entry.peak_told = 0;
         entry.on_air = Some(OnAir {
             source: Some(source),
-            interrupted_at: None,
+            vacancy: None,
             started_at: now.unix_us,
             params,
             track,
@@ -85,8 +86,12 @@ impl Core {
             return;
         };
         on_air.source = Some(source);
-        let interrupted = on_air.interrupted_at.take().is_some();
-        let (same, former) = (on_air.params == params, on_air.track);
+        let vacancy = on_air.vacancy.take();
+        let interrupted = vacancy.is_some_and(|vacancy| vacancy.interrupted);
+        let former = on_air.track;
+        // The bitrate is told and nothing more: the same track carries any.
+        on_air.params.bitrate = params.bitrate;
+        let same = on_air.params == params;
         if interrupted {
             self.tell_all(id, "resumed");
         }
