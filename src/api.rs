@@ -17,10 +17,12 @@ use tower_http::timeout::TimeoutLayer;
 use wire::code::ErrorCode;
 use wire::frame::Error;
 
+use crate::autodj::Programs;
 use crate::config::Settings;
 use crate::gate::{self, Gate};
 
 mod guest;
+mod queue;
 mod sniff;
 mod talk;
 mod uploads;
@@ -41,6 +43,8 @@ struct Api {
     uploads: PathBuf,
     /// Bounds the uploads under way.
     uploading: Semaphore,
+    /// The stations' playlists.
+    playlists: Arc<Programs>,
 }
 
 /// The API described for machines; a test keeps it to the routes.
@@ -52,17 +56,23 @@ pub(crate) fn described() -> serde_json::Map<String, serde_json::Value> {
 }
 
 /// The routes of the API. They are merged with the site's.
-pub(crate) fn router(settings: &Settings, gate: &Arc<Gate>) -> anyhow::Result<Router> {
+pub(crate) fn router(
+    settings: &Settings,
+    gate: &Arc<Gate>,
+    playlists: &Arc<Programs>,
+) -> anyhow::Result<Router> {
     let guests = settings.gives_guests();
     let api = Api {
         gate: Arc::clone(gate),
         mint: guests.then(|| gate::mint(settings)).transpose()?,
         uploads: settings.data_dir.join("uploads"),
         uploading: Semaphore::new(uploads::AT_ONCE),
+        playlists: Arc::clone(playlists),
     };
     Ok(Router::new()
         .route("/api/v1/guest", post(guest::sign_in))
         .merge(talk::routes())
+        .merge(queue::routes())
         .layer(TimeoutLayer::with_status_code(
             StatusCode::GATEWAY_TIMEOUT,
             ANSWER,
@@ -183,6 +193,7 @@ mod tests {
     fn the_description_and_the_routes_agree() {
         let sources = [
             include_str!("api.rs").split("mod tests").next().unwrap(),
+            include_str!("api/queue.rs"),
             include_str!("api/talk.rs"),
             include_str!("api/uploads.rs"),
         ];

@@ -15,11 +15,13 @@ use crate::cli::{CheckArgs, ServeArgs};
 use crate::exit::BadArguments;
 use crate::{gate, logging};
 
+mod fallback;
 mod merge;
 mod secret;
 mod talk;
 mod webhook;
 
+pub(crate) use fallback::{Fallback, Then};
 pub(crate) use secret::Secret;
 pub(crate) use talk::{DatabaseUrl, Rates, Retention};
 pub(crate) use webhook::Webhook;
@@ -269,6 +271,9 @@ pub(crate) struct Station {
     /// The password of its encoders, or its Argon2 hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) source_password: Option<Secret>,
+    /// What plays while nobody is live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fallback: Option<Fallback>,
 }
 
 impl Settings {
@@ -318,6 +323,11 @@ impl Settings {
             return bad("auth.secret and auth.secret_file exclude each other");
         }
         self.webhooks.iter().try_for_each(Webhook::check)?;
+        let fallbacks = self
+            .stations
+            .iter()
+            .filter_map(|station| station.fallback.as_ref());
+        fallbacks.into_iter().try_for_each(Fallback::check)?;
         for station in &self.recording.stations {
             if station != "*" && station.parse::<StationId>().is_err() {
                 return bad(&format!("recording.stations: '{station}' is no station"));
@@ -434,6 +444,11 @@ mod tests {
                 "auth.secret_file",
             ),
             ("[[stations]]\nid = 'a'\n[[stations]]\nid = 'a'", "'a'"),
+            ("[[stations]]\nid = 'a'\nfallback = {}", "a playlist"),
+            (
+                "[[stations]]\nid = 'a'\nfallback = { playlist = 'x', crossfade = '1m' }",
+                "12s",
+            ),
             (
                 "[[webhooks]]\nurl = 'ftp://a.example'\nsecret = '0123456789abcdef'",
                 "http:",

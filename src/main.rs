@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod autodj;
 mod cli;
 mod config;
 mod demo;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use relay::{CancellationToken, Relay};
 
+use crate::autodj::AutoDj;
 use crate::cli::ServeArgs;
 use crate::config::Settings;
 use crate::demo::Demo;
@@ -39,10 +40,11 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     // Before anybody can connect, so that nobody takes the station first.
     let demo = settings.demo.then(|| Demo::start(&relay.handle()));
     let _demo = demo.transpose()?;
+    let playlists = AutoDj::start(&settings, &relay.handle()).context("the playlists")?;
     let secure = settings.tls.certificate.is_some();
     announce(&relay, secure);
     let site = relay::Site {
-        router: site::router().merge(api::router(&settings, &gate)?),
+        router: site::router().merge(api::router(&settings, &gate, playlists.programs())?),
         paths: api::described(),
     };
     relay.run(site, shutdown).await?;

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 mod cli;
+mod continuity;
 mod crowd;
 mod encoders;
 mod files;
