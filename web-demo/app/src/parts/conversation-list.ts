@@ -6,9 +6,6 @@ import { previewOf, type Conversation, type Inbox } from '@skywave/client';
 import { shortTime } from './talk/words.ts';
 import type { Radio } from '../radio.ts';
 
-// Whoever has more finds out about them when they are opened.
-const DESCRIBED_MAX = 20;
-
 /** See the file's head; {@link update} it. */
 export class ConversationList {
   /** A list of links. */
@@ -24,10 +21,10 @@ export class ConversationList {
   update(current: string | undefined): void {
     const { inbox, presence } = this.#radio.chat;
     const conversations = inbox?.conversations ?? [];
-    const rows = conversations.map((conversation, place) => {
-      if (place < DESCRIBED_MAX) void inbox?.describe(conversation.room.channel);
-      return { conversation, status: this.#status(conversation) };
-    });
+    const rows = conversations.map((conversation) => ({
+      conversation,
+      status: this.#status(conversation),
+    }));
     const signature = JSON.stringify([rows, current]);
     if (signature === this.#signature || !inbox || !presence) return;
     this.#signature = signature;
@@ -43,7 +40,7 @@ export class ConversationList {
   }
 
   #status({ room, others }: Conversation): string {
-    const [other] = others ?? [];
+    const [other] = others;
     if (room.kind !== 'direct' || !other) return '';
     return this.#radio.chat.presence?.get(other.sub).status ?? '';
   }
@@ -59,7 +56,7 @@ export class ConversationList {
     const author = room.kind === 'group' && last?.from ? (last.from.name ?? last.from.sub) : '';
     const who = own ? 'You: ' : author === '' ? '' : `${author}: `;
     const preview = last ? `${who}${previewOf(last.content)}` : '';
-    const face = avatar(others?.[0]?.sub ?? room.channel, title);
+    const face = avatar(others[0]?.sub ?? room.channel, title);
     if (status !== '') face.dataset.status = status;
     const name = h('span', { class: 'row-name', text: title });
     if (status === 'online' || status === 'away') {

@@ -366,12 +366,18 @@ describe('a chat', () => {
     expect(chat.inbox?.unreadNotifications).toBe(2);
     session.push('inbox', 'notifications_read', { up_to: 2 }, 3);
     expect(chat.inbox?.unreadNotifications).toBe(0);
-    session.answers.set('room', () => ({ room: room(TALK, 'direct') }));
-    session.answers.set('members', () => ({ members: [{ ...from, role: 'member' }] }));
+    const latest = message(4, 'bob', 'four');
+    const mine = { role: 'member', delivered: 4, read: 0, unread: 3 };
+    session.answers.set('conversations', () => ({
+      rooms: [room(TALK, 'direct', { others: [from], latest, last_message: 4, mine })],
+    }));
+    session.push('inbox', 'conversation', { channel: TALK, unread: 3, read: 0 });
     session.push('inbox', 'conversation', { channel: TALK, unread: 3, read: 0 });
     await settle();
-    await chat.inbox?.describe(TALK);
+    // One request, whatever there is to know.
+    expect(session.sent('conversations')).toHaveLength(1);
     expect(chat.inbox?.title(TALK)).toBe('Bob');
+    expect(chat.inbox?.conversation(TALK)).toMatchObject({ last: { seq: 4 }, unread: 3 });
     session.push('inbox', 'conversation', { channel: TALK, unread: 0, read: 4 });
     expect(chat.inbox?.unreadMessages).toBe(0);
     session.push('inbox', 'conversation_deleted', { channel: TALK });

@@ -1,18 +1,16 @@
 /** One's own notifications and conversations, the same on all one's devices. Pure. */
 import { Emitter, type Unsubscribe } from '../emitter.ts';
 import {
-  parseMembers,
-  parseMessages,
   parseNotification,
   parseRoom,
   parseRooms,
-  type Member,
+  type Author,
   type Message,
   type Notification,
   type RoomInfo,
 } from '../wire/chat.ts';
 import { parseInboxEvent, type InboxEvent } from '../wire/chat-events.ts';
-import { isRecord, number, objects, type Json, type JsonObject } from '../wire/json.ts';
+import { isRecord, number, objects, text, type Json, type JsonObject } from '../wire/json.ts';
 import type { ChannelUpdate } from '../messages.ts';
 import type { ChatContext } from './context.ts';
 
@@ -22,10 +20,10 @@ export interface Conversation {
   readonly room: RoomInfo;
   /** How many of its messages one has not read. */
   readonly unread: number;
-  /** Its last message, once known. */
+  /** Its last message; in lists its text is cut short. */
   readonly last?: Message;
-  /** Who else is in it, once known. */
-  readonly others?: readonly Member[];
+  /** Who else is in it, the first few. */
+  readonly others: readonly Author[];
 }
 
 /** What an inbox tells. */
@@ -51,8 +49,7 @@ export class Inbox extends Emitter<InboxEvents> {
   #unread = 0;
   #conversations = new Map<string, Conversation>();
   #moreNotifications = false;
-  readonly #described = new Map<string, Promise<void>>();
-  #describing: Promise<void> = Promise.resolve();
+  #listing: Promise<void> | undefined;
   #ready = false;
 
   /** @internal */
@@ -106,18 +103,8 @@ export class Inbox extends Emitter<InboxEvents> {
     const conversation = this.#conversations.get(channel);
     if (!conversation) return 'Conversation';
     if (conversation.room.name !== '') return conversation.room.name;
-    const names = (conversation.others ?? []).map(({ sub }) => this.#context.people.name(sub));
+    const names = conversation.others.map(({ sub }) => this.#context.people.name(sub));
     return names.length === 0 ? 'Conversation' : names.join(', ');
-  }
-
-  /** Finds out who is in a conversation and what was said last, one conversation at a time. */
-  describe(channel: string): Promise<void> {
-    const known = this.#described.get(channel);
-    if (known) return known;
-    const described = this.#describing.then(() => this.#describe(channel));
-    this.#described.set(channel, described);
-    this.#describing = described;
-    return described;
   }
 
   /** Marks notifications read: some, or all up to one. */
@@ -156,7 +143,9 @@ export class Inbox extends Emitter<InboxEvents> {
       ...(name === undefined ? {} : { name }),
     });
     const room = parseRoom(result.room);
-    if (room) this.#takeRooms([room]);
+    if (room) {
+      this.#takeRooms([{ others: users.map((sub) => ({ sub })), ...room }]);
+    }
     return room?.channel ?? '';
   }
 
@@ -174,12 +163,25 @@ export class Inbox extends Emitter<InboxEvents> {
 
   /** @internal What conversations look like is volatile: asked for again after a gap. */
   async handleReconnected(): Promise<void> {
-    if (!this.#ready) return;
-    try {
-      this.#takeRooms(parseRooms(await this.#context.session.request('conversations')));
-    } catch {
+    if (this.#ready) await this.#list();
+  }
+
+  /** Asks for the conversations last written to: one request, however many they are. */
+  #list(): Promise<void> {
+    const { session } = this.#context;
+    this.#listing ??= session
+      .request('conversations')
+      .then((page) => {
+        const rooms = parseRooms(page);
+        if (text(page, 'next') === undefined) this.#keepOnly(rooms);
+        this.#takeRooms(rooms);
+      })
       // The next connection asks again.
-    }
+      .catch(() => undefined)
+      .finally(() => {
+        this.#listing = undefined;
+      });
+    return this.#listing;
   }
 
   #handle(update: ChannelUpdate): void {
@@ -239,7 +241,7 @@ export class Inbox extends Emitter<InboxEvents> {
       const room = { ...known.room, lastMessage };
       this.#put({ ...known, room, unread, ...(last === undefined ? {} : { last }) });
       this.emit('conversations', { inbox: this });
-    } else void this.#find(channel, message);
+    } else void this.#list();
     if (message && message.from?.sub !== this.#context.me?.sub)
       this.#received(channel, message.seq);
   }
@@ -250,27 +252,16 @@ export class Inbox extends Emitter<InboxEvents> {
     session.request('mark', { channel, delivered: seq }).catch(() => undefined);
   }
 
-  async #find(channel: string, last: Message | undefined): Promise<void> {
-    try {
-      const room = parseRoom((await this.#context.session.request('room', { channel })).room);
-      if (!room) return;
-      this.#takeRooms([room]);
-      const found = this.#conversations.get(channel);
-      if (found && last) this.#put({ ...found, last });
-      this.emit('conversations', { inbox: this });
-    } catch {
-      // Gone again already.
-    }
-  }
-
   #takeRooms(rooms: readonly RoomInfo[]): void {
     for (const room of rooms) {
-      const { last: before, ...known } = this.#conversations.get(room.channel) ?? {};
-      // The last message known is not the last any more: it is looked for again.
-      const last = before && before.seq >= room.lastMessage ? before : undefined;
-      if (before && !last) this.#described.delete(room.channel);
+      const { people } = this.#context;
+      for (const other of room.others ?? []) people.meet(other);
+      const before = this.#conversations.get(room.channel);
+      const newer = (room.latest?.seq ?? 0) >= (before?.last?.seq ?? 0);
+      const last = newer ? (room.latest ?? before?.last) : before?.last;
+      const others = room.others ?? before?.others ?? [];
       const unread = room.mine?.unread ?? 0;
-      this.#put({ ...known, room, unread, ...(last === undefined ? {} : { last }) });
+      this.#put({ room, unread, others, ...(last === undefined ? {} : { last }) });
       const delivered = room.mine?.delivered ?? 0;
       if (room.lastMessage > delivered && unread > 0)
         this.#received(room.channel, room.lastMessage);
@@ -278,21 +269,11 @@ export class Inbox extends Emitter<InboxEvents> {
     this.emit('conversations', { inbox: this });
   }
 
-  async #describe(channel: string): Promise<void> {
-    const { session, me, people } = this.#context;
-    try {
-      const members = parseMembers(await session.request('members', { channel, limit: 100 }));
-      for (const member of members) people.meet(member);
-      const newest = await session.request('history', { channel, limit: 1 });
-      const [last] = parseMessages(newest);
-      const known = this.#conversations.get(channel);
-      if (!known) return;
-      const newer = last && last.seq > (known.last?.seq ?? 0) ? last : known.last;
-      const others = members.filter(({ sub }) => sub !== me?.sub);
-      this.#put({ ...known, others, ...(newer === undefined ? {} : { last: newer }) });
-      this.emit('conversations', { inbox: this });
-    } catch {
-      this.#described.delete(channel);
+  /** What is not among all there are was deleted meanwhile. */
+  #keepOnly(rooms: readonly RoomInfo[]): void {
+    const there = new Set(rooms.map(({ channel }) => channel));
+    for (const channel of this.#conversations.keys()) {
+      if (!there.has(channel)) this.#conversations.delete(channel);
     }
   }
 

@@ -32,6 +32,45 @@ export interface SanctionOptions {
   readonly reason?: string;
 }
 
+/** A message somebody complained about. */
+export interface Report {
+  /** Its id, to settle it. */
+  readonly id: number;
+  /** Where the message is. */
+  readonly channel: string;
+  /** Which one. */
+  readonly seq: number;
+  /** Who wrote it. */
+  readonly author: string;
+  /** What it said when it was reported. */
+  readonly text: string;
+  /** Who complained. */
+  readonly by: string;
+  /** Why. */
+  readonly reason: string;
+  /** When, in milliseconds since the Unix epoch. */
+  readonly at: number;
+}
+
+/** What a moderator did. */
+export interface AuditEntry {
+  /** Its id; newer ones are higher. */
+  readonly id: number;
+  /** When, in milliseconds since the Unix epoch. */
+  readonly at: number;
+  /** Who. */
+  readonly by: string;
+  /** The method, such as `ban`. */
+  readonly action: string;
+  /** Where; absent for everywhere. */
+  readonly channel?: string;
+  /** To whom or what. */
+  readonly subject: string;
+}
+
+/** As many as a page of a log has at most. */
+export const LOG_PAGE = 50;
+
 /** See the file's head. Part of a `Chat`. */
 export class Moderation {
   readonly #session: ChatSession;
@@ -56,15 +95,30 @@ export class Moderation {
     await this.#session.request('lift', { id });
   }
 
-  /** The sanctions of a room, or of everywhere. */
-  async sanctions(channel?: string): Promise<Sanction[]> {
-    const result = await this.#session.request('sanctions', place(channel));
+  /** The sanctions in force in a room, or everywhere; newest first, {@link LOG_PAGE} at a time. */
+  async sanctions(channel?: string, before?: number): Promise<Sanction[]> {
+    const result = await this.#session.request('sanctions', page(channel, before));
     return objects(result, 'sanctions').map(parseSanction);
   }
 
-  /** The reports that wait, as the relay tells them. */
-  async reports(channel?: string): Promise<JsonObject[]> {
-    return objects(await this.#session.request('reports', place(channel)), 'reports');
+  /** The reports that wait; newest first, {@link LOG_PAGE} at a time. */
+  async reports(channel?: string, before?: number): Promise<Report[]> {
+    const result = await this.#session.request('reports', page(channel, before));
+    return objects(result, 'reports').map(parseReport);
+  }
+
+  /** What moderators did; newest first, {@link LOG_PAGE} at a time. */
+  async audit(channel?: string, before?: number): Promise<AuditEntry[]> {
+    const result = await this.#session.request('audit', page(channel, before));
+    return objects(result, 'entries').map(parseEntry);
+  }
+
+  /** Tells all users something, or a station's followers and room; administrators only. */
+  async announce(text: string, station?: string): Promise<void> {
+    await this.#session.request('announce', {
+      text,
+      ...(station === undefined ? {} : { station }),
+    });
   }
 
   /** Settles a report, with or without deleting the message. */
@@ -94,8 +148,37 @@ function place(channel: string | undefined): JsonObject {
   return channel === undefined ? {} : { channel };
 }
 
+function page(channel: string | undefined, before: number | undefined): JsonObject {
+  return { ...place(channel), ...(before === undefined ? {} : { before }) };
+}
+
+function parseReport(json: JsonObject): Report {
+  return {
+    id: number(json, 'id') ?? 0,
+    channel: text(json, 'channel') ?? '',
+    seq: number(json, 'seq') ?? 0,
+    author: text(json, 'author') ?? '',
+    text: text(json, 'text') ?? '',
+    by: text(json, 'by') ?? '',
+    reason: text(json, 'reason') ?? '',
+    at: (number(json, 'at') ?? 0) / 1000,
+  };
+}
+
+function parseEntry(json: JsonObject): AuditEntry {
+  const channel = text(json, 'channel');
+  return {
+    id: number(json, 'id') ?? 0,
+    at: (number(json, 'at') ?? 0) / 1000,
+    by: text(json, 'by') ?? '',
+    action: text(json, 'action') ?? '',
+    subject: text(json, 'subject') ?? '',
+    ...(channel === undefined ? {} : { channel }),
+  };
+}
+
 function parseSanction(json: JsonObject): Sanction {
-  const until = number(json, 'expires_at') ?? number(json, 'until');
+  const until = number(json, 'until');
   const [user, network] = [text(json, 'user'), text(json, 'network')];
   const reason = text(json, 'reason');
   return {

@@ -1,39 +1,22 @@
 /** A room or a conversation, followed. Pure: it speaks through the session it is given. */
-import { asMember, type ChatContext } from './context.ts';
-import { Emitter, type Unsubscribe } from '../emitter.ts';
 import { failure, SkywaveError } from '../errors.ts';
-import { MarkSender, Receipts, type Delivery } from './receipts.ts';
+import { MarkSender, type Delivery } from './receipts.ts';
+import { isParsed, rankIn, withOwnPlace, withoutMembership, withRole } from './own-place.ts';
 import { parseMembers, parseMessages, parseRoom, parseRoomState } from '../wire/chat.ts';
 import { parseRoomEvent, type RoomEvent } from '../wire/chat-events.ts';
-import { Timeline, type Sent } from './timeline.ts';
+import { Reading } from './reading.ts';
+import { RoomRequests, type RoomChange } from './room-requests.ts';
+import { Roster } from './roster.ts';
+import { Thread } from './thread.ts';
 import { TypingSender } from './typing.ts';
-import type {
-  Author,
-  Content,
-  Interactions,
-  Marks,
-  Member,
-  Message,
-  RoomInfo,
-} from '../wire/chat.ts';
+import type { Author, Content, Marks, Member, Message, Role, RoomInfo } from '../wire/chat.ts';
 import type { ChannelUpdate } from '../messages.ts';
+import type { ChatContext } from './context.ts';
 import type { Draft, Outgoing } from './outbox.ts';
 import type { ErrorObject } from '../wire/control.ts';
 import type { Json } from '../wire/json.ts';
-
-/** What a room tells. */
-export interface RoomEvents {
-  /** Messages, or what is on its way, changed. */
-  messages: { readonly room: Room };
-  /** The room itself, its members, marks or one's place in it changed. */
-  room: { readonly room: Room };
-  /** Others began or ceased to write. */
-  typing: { readonly users: readonly Author[] };
-  /** The station's likes and so on changed; in a station's room. */
-  interactions: Interactions;
-  /** Every push as it came, after it was taken in. */
-  event: RoomEvent;
-}
+import type { Sent } from './timeline.ts';
+import type { Unsubscribe } from '../emitter.ts';
 
 /** Whether a room's content is there. */
 export type RoomPhase = 'loading' | 'open' | 'refused';
@@ -41,15 +24,12 @@ export type RoomPhase = 'loading' | 'open' | 'refused';
 /** How a message is sent beside what it says. */
 export type SendOptions = Pick<Draft, 'replyTo' | 'thread' | 'mentions'>;
 
-const HISTORY_LIMIT = 50;
+const GONE: ErrorObject = { code: 'unknown_room', message: 'it was deleted', temporary: false };
 
 /** See the file's head. Made by `Chat.open`; {@link close} it when nobody looks any more. */
-export class Room extends Emitter<RoomEvents> {
-  /** Its channel, such as `room:@demo` or `conversation:...`. */
-  readonly channel: string;
-  readonly #context: ChatContext;
-  readonly #timeline = new Timeline();
-  readonly #receipts = new Receipts();
+export class Room extends RoomRequests {
+  readonly #reading: Reading;
+  readonly #roster: Roster;
   #marks: MarkSender;
   readonly #writing: TypingSender;
   readonly #onClose: () => void;
@@ -57,17 +37,14 @@ export class Room extends Emitter<RoomEvents> {
   #phase: RoomPhase = 'loading';
   #error: ErrorObject | undefined;
   #info: RoomInfo | undefined;
-  #members = new Map<string, Member>();
-  #typing: readonly Author[] = [];
   #online: number | undefined;
-  #loadingOlder: Promise<void> | undefined;
 
   /** @internal */
   constructor(channel: string, context: ChatContext, onClose: () => void) {
-    super();
-    this.channel = channel;
-    this.#context = context;
+    super(channel, context);
     this.#onClose = onClose;
+    this.#roster = new Roster(context.people);
+    this.#reading = new Reading((params) => this.#fetch(params));
     const { session, timers } = context;
     this.#marks = this.#makeMarks();
     this.#writing = new TypingSender((on) => {
@@ -95,29 +72,29 @@ export class Room extends Emitter<RoomEvents> {
     return this.#info;
   }
 
-  /** Known messages, oldest first. */
+  /** Messages where one reads, oldest first: the newest, or those around a jump. */
   get messages(): readonly Message[] {
-    return this.#timeline.messages;
+    return this.#reading.messages;
   }
 
   /** Whether {@link loadOlder} brings more. */
   get more(): boolean {
-    return this.#timeline.more;
+    return this.#reading.more;
   }
 
-  /** One's own messages that are not acknowledged yet, in order. */
-  get outgoing(): readonly Outgoing[] {
-    return this.#context.outbox?.of(this.channel) ?? [];
+  /** Whether one reads back in history, so that {@link loadNewer} brings more. */
+  get newer(): boolean {
+    return this.#reading.newer;
   }
 
   /** Who writes now, oneself left out. */
   get typing(): readonly Author[] {
-    return this.#typing.filter(({ sub }) => sub !== this.#context.me?.sub);
+    return this.#roster.typing.filter(({ sub }) => sub !== this.context.me?.sub);
   }
 
   /** Members as far as they are known: all in a conversation, those who came in a room. */
   get members(): readonly Member[] {
-    return [...this.#members.values()];
+    return this.#roster.members;
   }
 
   /** How many sessions look at it now, once told. */
@@ -127,23 +104,27 @@ export class Room extends Emitter<RoomEvents> {
 
   /** One message. */
   get(seq: number): Message | undefined {
-    return this.#timeline.get(seq);
+    return this.#reading.get(seq);
   }
 
-  /** Whether somebody may delete others' messages and so on here. */
+  /** What one may do here, as a member or by one's token; `undefined` for visitors. */
+  get rank(): Role | undefined {
+    return rankIn(this.#info);
+  }
+
+  /** Whether one may delete others' messages and so on here. */
   get moderates(): boolean {
-    const role = this.#info?.mine?.role;
-    return role === 'moderator' || role === 'owner';
+    return this.rank === 'moderator' || this.rank === 'owner';
   }
 
   /** How far a message of one's own has come; `sent` in rooms, which have no receipts. */
   delivery(seq: number): Delivery {
-    return this.#receipts.delivery(seq, this.#context.me?.sub ?? '');
+    return this.#roster.delivery(seq, this.context.me?.sub ?? '');
   }
 
   /** How far a member of a conversation is. */
   marks(sub: string): Marks | undefined {
-    return this.#receipts.get(sub);
+    return this.#roster.marks(sub);
   }
 
   /**
@@ -153,7 +134,7 @@ export class Room extends Emitter<RoomEvents> {
    * @throws SkywaveError `unauthorized` for visitors, `outbox_full`.
    */
   send(content: Content, options: SendOptions = {}): Outgoing {
-    const { outbox } = this.#context;
+    const { outbox } = this.context;
     if (!outbox) throw failure('unauthorized', 'sign in first');
     this.#writing.handleSent();
     return outbox.add({ channel: this.channel, content, ...options });
@@ -164,40 +145,9 @@ export class Room extends Emitter<RoomEvents> {
     return this.send({ type: 'text', text }, options);
   }
 
-  /** Tries a message again that failed for good. */
-  retry(clientId: string): void {
-    this.#context.outbox?.retry(this.channel, clientId);
-  }
-
-  /** Gives a message up that was not acknowledged. */
-  discard(clientId: string): void {
-    this.#context.outbox?.discard(this.channel, clientId);
-  }
-
-  /** Changes one's own text. */
-  async edit(seq: number, text: string): Promise<void> {
-    await this.#request('edit', { seq, text });
-  }
-
-  /** Deletes one's own message, or anybody's for moderators. */
-  async delete(seq: number): Promise<void> {
-    await this.#request('delete', { seq });
-  }
-
-  /** Gives a reaction or takes it back. */
-  async react(seq: number, reaction: string, on: boolean): Promise<void> {
-    const { channel } = this;
-    await asMember(this.#context.session, channel, 'react', { channel, seq, reaction, on });
-  }
-
-  /** Reports a message to the moderators. */
-  async report(seq: number, reason: string): Promise<void> {
-    await this.#request('report', { seq, reason });
-  }
-
   /** A key was pressed in the field for a message: says so to the others, now and then. */
   handleInput(): void {
-    if (this.#context.me) this.#writing.handleInput();
+    if (this.context.me) this.#writing.handleInput();
   }
 
   /** The field was emptied or left. */
@@ -212,34 +162,21 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Becomes a member. */
   async join(): Promise<void> {
-    this.#takeRoom((await this.#request('join_room')).room);
+    this.#takeRoom((await this.request('join_room')).room);
+    // Who was not let in before is now.
+    if (this.#phase === 'refused') this.start();
   }
 
   /** Is no member any more. */
   async leave(): Promise<void> {
-    await this.#request('leave_room');
+    await this.request('leave_room');
     this.#dropMembership();
   }
 
-  /** Invites somebody; in a group they are in at once. */
-  async invite(user: string): Promise<void> {
-    await this.#request('invite', { user });
-  }
-
-  /** Sends a member away. */
-  async kick(user: string): Promise<void> {
-    await this.#request('kick', { user });
-  }
-
   /** Changes name, topic and rules. */
-  async update(change: {
-    readonly name?: string;
-    readonly topic?: string;
-    readonly slowModeS?: number;
-    readonly followersOnly?: boolean;
-  }): Promise<void> {
+  async update(change: RoomChange): Promise<void> {
     const { slowModeS, followersOnly, ...rest } = change;
-    const result = await this.#request('update_room', {
+    const result = await this.request('update_room', {
       ...rest,
       ...(slowModeS === undefined ? {} : { slow_mode_s: slowModeS }),
       ...(followersOnly === undefined ? {} : { followers_only: followersOnly }),
@@ -248,11 +185,35 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   /** Brings a page of older messages; several calls at once are one. */
-  loadOlder(): Promise<void> {
-    this.#loadingOlder ??= this.#load().finally(() => {
-      this.#loadingOlder = undefined;
-    });
-    return this.#loadingOlder;
+  async loadOlder(): Promise<void> {
+    await this.#reading.loadOlder();
+    this.emit('messages', { room: this });
+  }
+
+  /** Brings a page of newer messages, when one reads back in history. */
+  async loadNewer(): Promise<void> {
+    await this.#reading.loadNewer();
+    this.emit('messages', { room: this });
+  }
+
+  /** Shows the neighbourhood of a message; `false` when it is not there. */
+  async jumpTo(seq: number): Promise<boolean> {
+    const found = await this.#reading.jumpTo(seq);
+    this.emit('messages', { room: this });
+    return found;
+  }
+
+  /** Shows the newest messages again. */
+  toEnd(): void {
+    if (!this.newer) return;
+    this.#reading.toEnd();
+    this.emit('messages', { room: this });
+  }
+
+  /** Follows the answers to a message; `onChange` is called whenever they are others. */
+  thread(seq: number, onChange: () => void): Thread {
+    const fetch = (params: Record<string, Json>) => this.#fetch(params);
+    return new Thread(this, seq, fetch, () => this.context.me?.sub, onChange);
   }
 
   /** Stops following it. What is on its way goes on. */
@@ -269,7 +230,7 @@ export class Room extends Emitter<RoomEvents> {
     // What another user has read is not what this one has.
     this.#marks.close();
     this.#marks = this.#makeMarks();
-    this.#unsubscribe = this.#context.session.subscribe(this.channel, (update) => {
+    this.#unsubscribe = this.context.session.subscribe(this.channel, (update) => {
       this.#handle(update);
     });
   }
@@ -295,9 +256,9 @@ export class Room extends Emitter<RoomEvents> {
 
   /** @internal */
   handleSent({ clientId, content, replyTo, thread }: Outgoing, sent: Sent): void {
-    const { me } = this.#context;
+    const { me } = this.context;
     if (!me || this.#phase !== 'open') return;
-    this.#timeline.handleSent(sent, me, {
+    this.#reading.end.handleSent(sent, me, {
       clientId,
       content,
       ...(replyTo === undefined ? {} : { replyTo }),
@@ -319,9 +280,7 @@ export class Room extends Emitter<RoomEvents> {
         break;
       }
       case 'refused':
-        this.#phase = 'refused';
-        this.#error = update.error;
-        this.#dropMembership();
+        this.#refuse(update.error);
         break;
     }
   }
@@ -332,9 +291,9 @@ export class Room extends Emitter<RoomEvents> {
     this.#phase = 'open';
     this.#error = undefined;
     this.#takeRoom(state.room, false);
-    this.#timeline.handleState(state.messages, state.more);
+    this.#reading.handleState(state.messages, state.more);
     for (const message of state.messages) this.#meet(message);
-    if (this.#isConversation()) this.#takeMembers(state.participants);
+    if (this.#isConversation()) this.#roster.handleMembers(state.participants);
     this.#setTyping([]);
     this.emit('room', { room: this });
     this.emit('messages', { room: this });
@@ -342,7 +301,7 @@ export class Room extends Emitter<RoomEvents> {
 
   #handleEvent(event: RoomEvent): void {
     if (event.type === 'message') this.#handleMessage(event.message);
-    if (this.#timeline.handle(event, this.#context.me?.sub)) {
+    if (this.#reading.handle(event, this.context.me?.sub)) {
       this.emit('messages', { room: this });
       return;
     }
@@ -356,9 +315,8 @@ export class Room extends Emitter<RoomEvents> {
         this.#takeMember(event.member);
         break;
       case 'member_left':
-        this.#members.delete(event.user);
-        this.#receipts.handleLeft(event.user);
-        if (event.user === this.#context.me?.sub) this.#dropMembership();
+        this.#roster.handleLeft(event.user);
+        if (event.user === this.context.me?.sub) this.#dropMembership();
         break;
       case 'members':
         this.#online = event.online;
@@ -368,10 +326,13 @@ export class Room extends Emitter<RoomEvents> {
         this.#setTyping(event.users);
         return;
       case 'receipts':
-        if (!this.#receipts.handle(event.marks)) return;
+        if (!this.#roster.handleReceipts(event.marks)) return;
         break;
       case 'interactions':
         this.emit('interactions', event.interactions);
+        return;
+      case 'room_deleted':
+        this.#refuse(GONE);
         return;
       default:
         return;
@@ -381,7 +342,7 @@ export class Room extends Emitter<RoomEvents> {
 
   #handleMessage(message: Message): void {
     this.#meet(message);
-    const { me, outbox } = this.#context;
+    const { me, outbox } = this.context;
     if (this.#info) this.#info = { ...this.#info, lastMessage: message.seq };
     if (message.from === undefined || message.from.sub !== me?.sub) {
       if (this.#isConversation()) this.#marks.raise({ delivered: message.seq });
@@ -390,56 +351,44 @@ export class Room extends Emitter<RoomEvents> {
     }
   }
 
+  #refuse(error: ErrorObject): void {
+    this.#phase = 'refused';
+    this.#error = error;
+    this.#dropMembership();
+  }
+
   #takeRoom(json: Json | RoomInfo | undefined, tell = true): void {
     const parsed = isParsed(json) ? json : parseRoom(json);
     if (!parsed) return;
     // What all are told does not say what one is oneself.
-    const mine = parsed.mine ?? (tell ? this.#info?.mine : undefined);
-    this.#info = { ...parsed, ...(mine === undefined ? {} : { mine }) };
+    this.#info = tell ? withOwnPlace(parsed, this.#info) : parsed;
+    const { mine } = this.#info;
     if (mine) this.#marks.handleKnown(mine);
     if (this.#isConversation()) this.#marks.raise({ delivered: parsed.lastMessage });
     if (tell) this.emit('room', { room: this });
   }
 
-  #takeMembers(members: readonly Member[]): void {
-    this.#members = new Map(members.map((member) => [member.sub, member]));
-    this.#receipts.handleMembers(members);
-    for (const member of members) this.#context.people.meet(member);
-  }
-
   #takeMember(member: Member): void {
-    const { me, people } = this.#context;
-    people.meet(member);
-    this.#members.set(member.sub, member);
-    if (this.#isConversation()) {
-      this.#receipts.handle(new Map([[member.sub, member.marks ?? { delivered: 0, read: 0 }]]));
-    }
-    if (member.sub !== me?.sub || !this.#info) return;
-    const blank = { delivered: 0, read: 0, unread: 0 };
-    this.#info = { ...this.#info, mine: { ...blank, ...this.#info.mine, role: member.role } };
+    this.#roster.handleMember(member, this.#isConversation());
+    if (member.sub !== this.context.me?.sub || !this.#info) return;
+    this.#info = withRole(this.#info, member.role);
   }
 
   #dropMembership(): void {
-    if (this.#info?.mine) {
-      const info: { -readonly [Key in keyof RoomInfo]: RoomInfo[Key] } = { ...this.#info };
-      delete info.mine;
-      this.#info = info;
-    }
+    this.#info = this.#info && withoutMembership(this.#info);
     this.emit('room', { room: this });
   }
 
   #meet({ from }: Message): void {
-    if (from) this.#context.people.meet(from);
+    if (from) this.context.people.meet(from);
   }
 
   #setTyping(users: readonly Author[]): void {
-    if (users.length === 0 && this.#typing.length === 0) return;
-    this.#typing = users;
-    this.emit('typing', { users: this.typing });
+    if (this.#roster.handleTyping(users)) this.emit('typing', { users: this.typing });
   }
 
   #makeMarks(): MarkSender {
-    const { session, timers } = this.#context;
+    const { session, timers } = this.context;
     return new MarkSender(async ({ delivered, read }) => {
       await session.request('mark', { channel: this.channel, delivered, read });
     }, timers);
@@ -447,32 +396,20 @@ export class Room extends Emitter<RoomEvents> {
 
   async #refreshMembers(): Promise<void> {
     try {
-      this.#takeMembers(parseMembers(await this.#request('members', { limit: 100 })));
+      this.#roster.handleMembers(parseMembers(await this.request('members', { limit: 100 })));
       this.emit('room', { room: this });
     } catch {
       // The next push of receipts or the next connection brings them.
     }
   }
 
-  async #load(): Promise<void> {
-    const oldest = this.messages[0]?.seq;
-    if (!this.more || oldest === undefined) return;
-    const page = await this.#request('history', { before: oldest, limit: HISTORY_LIMIT });
-    const older = parseMessages(page);
-    for (const message of older) this.#meet(message);
-    this.#timeline.handleOlder(older, page.more === true && older.length > 0);
-    this.emit('messages', { room: this });
-  }
-
-  #request(method: string, params: Record<string, Json> = {}) {
-    return this.#context.session.request(method, { channel: this.channel, ...params });
+  async #fetch(params: Record<string, Json>) {
+    const page = await this.request('history', params);
+    for (const message of parseMessages(page)) this.#meet(message);
+    return page;
   }
 
   #isConversation(): boolean {
     return this.channel.startsWith('conversation:');
   }
-}
-
-function isParsed(json: Json | RoomInfo | undefined): json is RoomInfo {
-  return typeof json === 'object' && json !== null && 'lastMessage' in json;
 }

@@ -56,6 +56,11 @@ export class Timeline {
     this.#more = more;
   }
 
+  /** Takes a page of newer messages that begins where the timeline ends. */
+  handleNewer(messages: readonly Message[]): void {
+    for (const message of messages) this.#put(message, false);
+  }
+
   /** Takes an event of the channel; `false` when it changes no message. */
   handle(event: RoomEvent, me: string | undefined): boolean {
     switch (event.type) {
@@ -82,7 +87,7 @@ export class Timeline {
     this.#put({ ...blank, ...message, seq, at, from });
   }
 
-  #put(message: Message): boolean {
+  #put(message: Message, isNew = true): boolean {
     const at = this.#place(message.seq);
     const known = this.#messages[at];
     if (known?.seq === message.seq) {
@@ -91,7 +96,7 @@ export class Timeline {
       return true;
     }
     this.#messages = [...this.#messages.slice(0, at), message, ...this.#messages.slice(at)];
-    if (message.thread !== undefined) this.#countReply(message.thread);
+    if (isNew && message.thread !== undefined) this.#countReply(message.thread);
     const excess = this.#messages.length - this.#max;
     if (excess > 0) {
       this.#messages = this.#messages.slice(excess);

@@ -38,6 +38,8 @@ export type RoomEvent =
   | { readonly type: 'member_left'; readonly user: string }
   | { readonly type: 'room_updated'; readonly room: RoomInfo }
   | { readonly type: 'members'; readonly members: number; readonly online: number }
+  /** It is gone, a conversation too. */
+  | { readonly type: 'room_deleted' }
   | { readonly type: 'typing'; readonly users: readonly Author[] }
   | { readonly type: 'receipts'; readonly marks: ReadonlyMap<string, Marks> }
   | { readonly type: 'interactions'; readonly interactions: Interactions };
@@ -108,6 +110,9 @@ export function parseRoomEvent({ type, data }: Push): RoomEvent | undefined {
       const room = parseRoom(data);
       return room && { type, room };
     }
+    case 'room_deleted':
+    case 'conversation_deleted':
+      return { type: 'room_deleted' };
     case 'members':
       return { type, members: number(data, 'members') ?? 0, online: number(data, 'online') ?? 0 };
     case 'typing': {

@@ -108,6 +108,12 @@ export interface RoomInfo {
   readonly lastMessage: number;
   /** One's own place; absent for visitors. */
   readonly mine?: Membership;
+  /** What one's token allows here, a member or not. */
+  readonly elevated?: Role;
+  /** The newest message, its text cut short; in lists of conversations alone. */
+  readonly latest?: Message;
+  /** Others in it, the first four; in lists of conversations alone. */
+  readonly others?: readonly Author[];
 }
 
 /** A member of a room. Marks are told in conversations only. */
@@ -291,6 +297,8 @@ export function parseRoom(json: Json | undefined): RoomInfo | undefined {
   if (channel === undefined) return undefined;
   const owner = text(json, 'owner');
   const mine = isRecord(json.mine) ? json.mine : undefined;
+  const latest = parseMessage(json.latest);
+  const others = objects(json, 'others').map(parseAuthor);
   return {
     channel,
     kind: KINDS.find((kind) => kind === json.kind) ?? 'public',
@@ -312,6 +320,9 @@ export function parseRoom(json: Json | undefined): RoomInfo | undefined {
             unread: number(mine, 'unread') ?? 0,
           },
         }),
+    ...(json.elevated === undefined ? {} : { elevated: parseRole(json.elevated) }),
+    ...(latest === undefined ? {} : { latest }),
+    ...(others.length === 0 ? {} : { others: others.filter((other) => other !== undefined) }),
   };
 }
 
