@@ -149,6 +149,21 @@ pub(crate) fn preview(content: &Content) -> String {
     text.chars().take(PREVIEW_CHARS_MAX).collect()
 }
 
+/// A message for a list of many: its text is cut to as much as a preview shows.
+pub(crate) fn shortened(mut content: Content) -> Content {
+    let text = match &mut content {
+        Content::Text { text } | Content::System { text } => Some(text),
+        Content::Location { label, .. } => label.as_mut(),
+        Content::Media { caption, .. } => caption.as_mut(),
+    };
+    if let Some(text) = text
+        && let Some((end, _)) = text.char_indices().nth(PREVIEW_CHARS_MAX)
+    {
+        text.truncate(end);
+    }
+    content
+}
+
 /// A room's blocked words, folded. A phrase is blocked where its words stand in a row.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Filter {

@@ -49,7 +49,7 @@ fn kind(method: &str) -> Option<Kind> {
         "typing" => Kind::Typing,
         "room" | "rooms" | "members" | "history" | "search" | "conversations" | "presence"
         | "notifications" | "interactions" | "favourites" | "sanctions" | "reports" | "audit"
-        | "words" => Kind::Read,
+        | "words" | "versions" => Kind::Read,
         "create_room"
         | "update_room"
         | "delete_room"
@@ -73,7 +73,7 @@ fn kind(method: &str) -> Option<Kind> {
 }
 
 /// Every method.
-pub(super) const METHODS: [&str; 41] = [
+pub(super) const METHODS: [&str; 42] = [
     "send",
     "edit",
     "delete",
@@ -97,6 +97,7 @@ pub(super) const METHODS: [&str; 41] = [
     "reports",
     "audit",
     "words",
+    "versions",
     "create_room",
     "update_room",
     "delete_room",
@@ -156,6 +157,7 @@ impl Shared {
             "sanctions" => encode(self.sanctions(caller, request.params()?).await),
             "reports" => encode(self.reports(caller, request.params()?).await),
             "audit" => encode(self.audit(caller, request.params()?).await),
+            "versions" => encode(self.versions(caller, request.params()?).await),
             _ => encode(self.words(caller, request.params()?).await),
         }
     }

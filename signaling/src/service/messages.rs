@@ -6,7 +6,8 @@ use wire::code::ErrorCode;
 use wire::message::Empty;
 use wire::message::chat::{
     EditParams, HistoryParams, HistoryResult, MessageParams, ReactParams, SearchParams,
-    SearchResult, SendParams, SendResult, TEXT_CHARS_MAX, TypingParams, VersionResult,
+    SearchResult, SendParams, SendResult, TEXT_CHARS_MAX, TypingParams, VersionResult, VersionsParams,
+    VersionsResult,
 };
 
 use super::Shared;
@@ -14,7 +15,9 @@ use super::dispatch::Handled;
 use crate::access::Action;
 use crate::caller::Caller;
 use crate::channel::Channel;
-use crate::store::messages::{self, EditJob, HistoryQuery, MessageJob, ReactJob, SendJob};
+use crate::store::messages::{
+    self, EditJob, HistoryQuery, MessageJob, ReactJob, SendJob, VersionsQuery,
+};
 use crate::store::search::{self, SearchQuery};
 use crate::store::{judged, moderation, refuse};
 use crate::text::{self, Filter};
@@ -183,6 +186,22 @@ impl Shared {
             messages: page.messages,
             more: page.more,
         })
+    }
+
+    pub(super) async fn versions(
+        &self,
+        caller: &Arc<Caller>,
+        params: VersionsParams,
+    ) -> Handled<VersionsResult> {
+        let query = VersionsQuery {
+            asking: self.asking(caller),
+            room: Channel::room(&params.channel)?,
+            seq: params.seq,
+            before: params.before,
+            bytes_max: PAGE_BYTES_MAX,
+        };
+        let mut connection = self.store.read().await?;
+        messages::versions(&mut connection, &query).await
     }
 
     pub(super) async fn search(

@@ -1,15 +1,18 @@
 //! Conversations: making them, and how far each member has received and read.
 
+mod list;
+
 use wire::code::ErrorCode;
 use wire::message::conversation::MarkResult;
-use wire::message::room::{Role, Room, RoomKind, RoomsResult};
+use wire::message::room::{Role, Room, RoomKind};
 
-use super::connection::Connection;
 use super::members::GROUP_MEMBERS_MAX;
 use super::rooms::{self, RoomJob, RoomRow, insert_member};
-use super::standing::{Asking, Standing, is_conversation, judged, standing, viewed};
+use super::standing::{Asking, Standing, is_conversation, judged, viewed};
 use super::{Effect, Fail, Tx, inbox, refuse, users};
 use crate::access::Action;
+
+pub(crate) use list::list;
 
 /// A conversation to be made.
 #[derive(Debug)]
@@ -240,47 +243,4 @@ async fn recount(tx: &mut Tx, room: &Standing, sub: &str, read: u64) -> Result<u
         .await?;
     }
     Ok(unread)
-}
-
-const OWN: &str = standing!(
-    full,
-    "",
-    "",
-    "m.sub = $1 AND m.hidden = 0 AND r.kind IN ('direct', 'group')
-     AND (r.last_at < $4 OR (r.last_at = $4 AND r.id > $5))
-     ORDER BY r.last_at DESC, r.id LIMIT $6"
-);
-
-/// One's conversations, the last written to first. The cursor is the time and id of the last.
-pub(crate) async fn list(
-    connection: &mut Connection,
-    asking: &Asking,
-    after: Option<(i64, String)>,
-    limit: u32,
-) -> Result<RoomsResult, Fail> {
-    let caller = &asking.caller;
-    let address = caller.address_hex();
-    let (at, id) = after.unwrap_or((i64::MAX, String::new()));
-    let rows = connection
-        .rows(
-            OWN,
-            &[
-                caller.sub().into(),
-                (&address).into(),
-                asking.now.into(),
-                at.into(),
-                (&id).into(),
-                (i64::from(limit) + 1).into(),
-            ],
-        )
-        .await?;
-    let mut rooms = Vec::new();
-    let mut next = None;
-    for row in rows.iter().take(limit as usize) {
-        let standing = Standing::read(row, caller)?;
-        rooms.push(standing.room());
-        next = Some(format!("{} {}", standing.last_at, standing.id));
-    }
-    let next = next.filter(|_| rows.len() > limit as usize);
-    Ok(RoomsResult { rooms, next })
 }

@@ -19,7 +19,7 @@ use crate::text;
 pub(crate) use change::{EditJob, MessageJob, ReactJob, delete, edit, react};
 pub(super) use change::{find, remove};
 pub(super) use history::page;
-pub(crate) use history::{HistoryQuery, Page, history};
+pub(crate) use history::{HistoryQuery, Page, VersionsQuery, history, versions};
 
 /// A message to be stored. Its content is clean and within bounds.
 #[derive(Debug)]

@@ -235,6 +235,7 @@ pub(super) async fn announce_change(
     let after = viewed(tx.reading(), asking, room, Action::Subscribe).await?;
     let shared = Room {
         mine: None,
+        elevated: None,
         ..after.room()
     };
     publish(tx, &after, "room_updated", &shared, asking.now).await?;

@@ -212,6 +212,9 @@ impl Standing {
                 read: self.read,
                 unread: self.unread,
             }),
+            elevated: self.rights.elevated,
+            latest: None,
+            others: Vec::new(),
         }
     }
 }

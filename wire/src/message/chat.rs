@@ -299,3 +299,38 @@ pub struct Typing {
     /// At most 10 of them.
     pub users: Vec<Author>,
 }
+
+/// Parameters of `versions`: what a message said before.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct VersionsParams {
+    /// The message's channel.
+    pub channel: String,
+    /// The message.
+    pub seq: u64,
+    /// Only versions below this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<u64>,
+}
+
+/// What a message said until somebody changed it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Version {
+    /// The message's version at that time.
+    pub version: u64,
+    /// What it said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content>,
+    /// Who edited or deleted it then.
+    pub by: String,
+    /// When, in microseconds since the Unix epoch.
+    pub at: u64,
+}
+
+/// Result of `versions`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct VersionsResult {
+    /// Newest first, without what it says now.
+    pub versions: Vec<Version>,
+    /// Whether there are older ones.
+    pub more: bool,
+}

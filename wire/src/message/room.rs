@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::chat::Message;
+use super::chat::{Author, Message};
 
 /// The room or conversation itself, as one user sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Room {
     /// The channel that carries it, `room:ID` or `conversation:ID`; methods name it by this.
     pub channel: String,
@@ -33,6 +33,15 @@ pub struct Room {
     /// The viewer's part in it; none for visitors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mine: Option<Membership>,
+    /// What the viewer's token allows here, a member or not; never in conversations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elevated: Option<Role>,
+    /// The newest message with its text cut short; in lists of conversations alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest: Option<Message>,
+    /// The others in it, the first four; in lists of conversations alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Author>,
 }
 
 /// A member's own part in a room.

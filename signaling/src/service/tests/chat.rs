@@ -178,6 +178,22 @@ async fn edits_and_deletions_carry_versions(database: &Database) {
     assert_eq!(deleted["data"].get("content"), None);
     let history = bob.get("history", json!({ "channel": room })).await;
     assert_eq!(history["messages"][0].get("content"), None);
+    // What it said is for its author and moderators, page by page.
+    let asked = json!({ "channel": room, "seq": seq });
+    let said = ann.get("versions", asked.clone()).await;
+    assert_eq!(said["versions"][0]["content"]["text"], "hello");
+    assert_eq!(said["versions"][1]["content"]["text"], "helo");
+    assert_eq!(said["versions"][1]["by"], "ann");
+    assert_eq!(said["more"], false);
+    let older = json!({ "channel": room, "seq": seq, "before": 2 });
+    let older = ann.get("versions", older).await;
+    assert_eq!(older["versions"].as_array().unwrap().len(), 1);
+    assert_eq!(bob.refused("versions", asked).await, ErrorCode::Forbidden);
+    let none = json!({ "channel": room, "seq": seq + 1000 });
+    assert_eq!(
+        ann.refused("versions", none).await,
+        ErrorCode::UnknownMessage
+    );
     // An owner deletes what others wrote.
     let seq = bob.say(&room, "rude").await;
     ann.get("delete", json!({ "channel": room, "seq": seq }))

@@ -12,6 +12,7 @@ on_both!(
     watermarks_rise_and_are_told,
     groups_are_theirs_who_are_in_them,
     deleted_conversations_come_back_with_a_message,
+    lists_of_conversations_say_who_and_what,
     typing_is_told_and_wears_off,
     presence_is_for_those_who_share_a_room,
     presence_forgives_a_moment,
@@ -79,6 +80,45 @@ fn unread(inbox: &Value, channel: &str) -> u64 {
         .find(|room| room["channel"] == channel)
         .unwrap();
     room["mine"]["unread"].as_u64().unwrap()
+}
+
+async fn lists_of_conversations_say_who_and_what(database: &Database) {
+    let service = start(database).await;
+    let (ann, bob, _) = ann_and_bob(&service).await;
+    let mut users = vec!["bob".to_owned()];
+    for number in 1..=5 {
+        let sub = format!("user{number}");
+        Client::new(&service, &sub).room_of_its_own("known").await;
+        users.push(sub);
+    }
+    let two = direct(&ann, "bob").await;
+    let group = json!({ "users": users, "name": "Seven" });
+    let group = ann.get("create_conversation", group).await["room"]["channel"].clone();
+    bob.say(&two, "first").await;
+    let long = bob.say(&two, &"word ".repeat(200)).await;
+    let listed = ann.get("conversations", json!({})).await;
+    let inbox = state(&ann.subscribe("inbox").await);
+    for rooms in [&listed["rooms"], &inbox["conversations"]] {
+        assert_eq!(rooms[0]["channel"], two.as_str());
+        assert_eq!(
+            rooms[0]["others"],
+            json!([{ "sub": "bob", "name": "BOB" }])
+        );
+        assert_eq!(rooms[0]["latest"]["seq"], long);
+        let text = rooms[0]["latest"]["content"]["text"].as_str().unwrap();
+        assert_eq!(text.chars().count(), 140);
+        assert_eq!(rooms[1]["channel"], group);
+        assert_eq!(rooms[1]["others"].as_array().unwrap().len(), 4);
+        assert_eq!(rooms[1].get("latest"), None);
+    }
+    let page = ann.get("conversations", json!({ "limit": 1 })).await;
+    let rest = json!({ "after": page["next"] });
+    let rest = ann.get("conversations", rest).await;
+    assert_eq!(rest["rooms"].as_array().unwrap().len(), 1);
+    assert_eq!(rest["rooms"][0]["others"].as_array().unwrap().len(), 4);
+    // A room elsewhere says neither.
+    let alone = ann.get("room", json!({ "channel": two })).await;
+    assert_eq!(alone["room"].get("others"), None);
 }
 
 async fn unread_counts_agree_on_all_devices(database: &Database) {

@@ -10,7 +10,7 @@ on_both!(every_request_is_refused_to_those_who_may_not);
 
 /// What may be asked about a room, and what must be refused to whom:
 /// `r` reading, `s` reading when signed in, `w` writing, `b` belonging, `j` joining, `m` moderating, `o` owning.
-const REQUESTS: [(&str, char); 24] = [
+const REQUESTS: [(&str, char); 25] = [
     ("subscribe", 'r'),
     ("room", 'r'),
     ("history", 'r'),
@@ -32,6 +32,7 @@ const REQUESTS: [(&str, char); 24] = [
     ("sanctions", 'm'),
     ("reports", 'm'),
     ("audit", 'm'),
+    ("versions", 'm'),
     ("set_words", 'm'),
     ("update_room", 'o'),
     ("set_role", 'o'),

@@ -1,8 +1,10 @@
 //! Reading back through a room, in either direction.
 
-use wire::message::chat::Message;
+use wire::code::ErrorCode;
+use wire::message::chat::{Message, Version, VersionsResult};
+use wire::message::room::Role;
 
-use super::super::Fail;
+use super::super::{Fail, refuse};
 use super::super::connection::{Connection, StoreError};
 use super::super::standing::{Asking, judged};
 use super::{message_columns, read};
@@ -139,4 +141,69 @@ async fn add_own_reactions(
         }
     }
     Ok(())
+}
+
+/// What a message said before it was edited or deleted: its author and moderators see it.
+#[derive(Debug)]
+pub(crate) struct VersionsQuery {
+    pub(crate) asking: Asking,
+    pub(crate) room: String,
+    pub(crate) seq: u64,
+    pub(crate) before: Option<u64>,
+    /// The most bytes of JSON the versions may have together; at least one is given.
+    pub(crate) bytes_max: usize,
+}
+
+const VERSIONS_MAX: i64 = 50;
+
+pub(crate) async fn versions(
+    connection: &mut Connection,
+    query: &VersionsQuery,
+) -> Result<VersionsResult, Fail> {
+    let asking = &query.asking;
+    let room = judged(connection, asking, &query.room, Action::Members).await?;
+    let row = connection
+        .row(
+            "SELECT sender FROM messages WHERE room = $1 AND seq = $2",
+            &[(&room.id).into(), query.seq.into()],
+        )
+        .await?
+        .ok_or_else(|| refuse(ErrorCode::UnknownMessage, "no such message"))?;
+    if row.text("sender")? != asking.caller.sub() && room.rights.rank() < Some(Role::Moderator) {
+        let message = "only its author and moderators see what a message said";
+        return Err(refuse(ErrorCode::Forbidden, message));
+    }
+    let rows = connection
+        .rows(
+            "SELECT version, content, by, at FROM message_versions
+             WHERE room = $1 AND seq = $2 AND version < $3 ORDER BY version DESC LIMIT $4",
+            &[
+                (&room.id).into(),
+                query.seq.into(),
+                query
+                    .before
+                    .and_then(|version| i64::try_from(version).ok())
+                    .unwrap_or(i64::MAX)
+                    .into(),
+                (VERSIONS_MAX + 1).into(),
+            ],
+        )
+        .await?;
+    let mut versions = Vec::new();
+    let mut bytes = 0;
+    for row in rows.iter().take(VERSIONS_MAX as usize) {
+        let version = Version {
+            version: row.count("version")?,
+            content: row.json("content")?,
+            by: row.text("by")?,
+            at: row.count("at")?,
+        };
+        bytes += super::json(&version).len() + 1;
+        if bytes > query.bytes_max && !versions.is_empty() {
+            break;
+        }
+        versions.push(version);
+    }
+    let more = versions.len() < rows.len();
+    Ok(VersionsResult { versions, more })
 }
