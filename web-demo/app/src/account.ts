@@ -4,6 +4,8 @@ import { forget, keep, recall } from './memory.ts';
 
 const TOKEN = 'skywave.guest.token';
 const NAME = 'skywave.guest.name';
+// A token that is no guest's: the server gives no further one for it.
+const FIXED = 'skywave.token.fixed';
 
 /** See the file's head. */
 export class Account {
@@ -25,11 +27,15 @@ export class Account {
   /** The next token for the same guest; null, as a visitor, when that fails. */
   readonly refresh = async (): Promise<string | null> => {
     const before = recall(TOKEN);
+    if (recall(FIXED) !== undefined) {
+      this.#forget();
+      return null;
+    }
     if (before === undefined || this.#session === undefined) return null;
     try {
       return await this.#fetch(this.name, before);
     } catch {
-      forget(TOKEN);
+      this.#forget();
       return null;
     }
   };
@@ -46,9 +52,16 @@ export class Account {
     this.#session?.signIn(token);
   }
 
+  /** Signs in with a token that an operator made. */
+  signInWith(token: string): void {
+    keep(TOKEN, token);
+    keep(FIXED, 'yes');
+    this.#session?.signIn(token);
+  }
+
   /** Is a visitor again. */
   signOut(): void {
-    forget(TOKEN);
+    this.#forget();
     this.#session?.signIn(undefined);
   }
 
@@ -59,8 +72,14 @@ export class Account {
     return false;
   }
 
+  #forget(): void {
+    forget(TOKEN);
+    forget(FIXED);
+  }
+
   async #fetch(name: string, before?: string): Promise<string> {
     const guest = await signInAsGuest(this.#session?.server ?? '', name, before);
+    forget(FIXED);
     keep(TOKEN, guest.token);
     keep(NAME, guest.name);
     return guest.token;

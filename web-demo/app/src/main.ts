@@ -4,10 +4,14 @@ import { h } from './dom.ts';
 import { headerNav } from './parts/header-nav.ts';
 import { homeView } from './views/home.ts';
 import { logo } from './parts/logo.ts';
+import { moderationView } from './views/moderation.ts';
 import { notFoundView } from './views/not-found.ts';
 import { notificationsView } from './views/notifications.ts';
 import { parseRoute } from './router.ts';
 import { Radio } from './radio.ts';
+import { roomsView } from './views/rooms.ts';
+import { roomView } from './views/room.ts';
+import { searchView } from './views/search.ts';
 import { SignInDialog } from './parts/sign-in-dialog.ts';
 import { stationView } from './views/station.ts';
 import { dismissToasts, toasts } from './parts/toasts.ts';
@@ -30,10 +34,22 @@ function show(path: string, first: boolean): void {
       view = homeView(radio, announce);
       break;
     case 'station':
-      view = stationView(radio, route.id, go);
+      view = stationView(radio, route.id, route.at, go);
       break;
     case 'conversations':
-      view = conversationsView(radio, route.channel, go);
+      view = conversationsView(radio, route.channel, route.at, go);
+      break;
+    case 'rooms':
+      view = roomsView(radio, go);
+      break;
+    case 'room':
+      view = roomView(radio, route.channel, route.at, go);
+      break;
+    case 'moderation':
+      view = moderationView(radio, route.channel);
+      break;
+    case 'search':
+      view = searchView(radio, route.channel);
       break;
     case 'notifications':
       view = notificationsView(radio);
@@ -44,7 +60,7 @@ function show(path: string, first: boolean): void {
   }
   document.title = view.title;
   main.replaceChildren(view.element);
-  dismissToasts(corner, path);
+  dismissToasts(corner, location.pathname);
   if (first) return;
   // As a browser does on a real change of page: from the top, and told to screen readers.
   window.scrollTo(0, 0);
@@ -63,19 +79,23 @@ function followLink(event: MouseEvent): void {
   if (!link || !plain || event.defaultPrevented || link.target !== '') return;
   if (link.origin !== location.origin || link.hash !== '' || link.pathname.includes('.')) return;
   event.preventDefault();
-  go(link.pathname);
+  go(link.pathname + link.search);
+}
+
+function address(): string {
+  return location.pathname + location.search;
 }
 
 /** Goes to another page of the site. */
 function go(path: string): void {
-  if (path === location.pathname) return;
+  if (path === address()) return;
   history.pushState(null, '', path);
-  show(location.pathname, false);
+  show(address(), false);
 }
 
 document.addEventListener('click', followLink);
 window.addEventListener('popstate', () => {
-  show(location.pathname, false);
+  show(address(), false);
 });
 
 document
@@ -84,7 +104,12 @@ document
     h(
       'header',
       { class: 'top' },
-      h('a', { class: 'brand', href: '/', 'aria-label': 'Skywave, home' }, logo(), 'Skywave'),
+      h(
+        'a',
+        { class: 'brand', href: '/', 'aria-label': 'Skywave, home' },
+        logo(),
+        h('span', { class: 'brand-name', text: 'Skywave' }),
+      ),
       connectionNotice(radio.session),
       headerNav(radio),
     ),
@@ -95,4 +120,4 @@ document
     signIn.element,
     announcer,
   );
-show(location.pathname, true);
+show(address(), true);

@@ -117,13 +117,28 @@ export class Server {
   }
 
   /** Mints a token that may publish the station. */
-  async token(station: string): Promise<string> {
+  token(station: string): Promise<string> {
+    return this.mint('e2e', ['--publish', station]);
+  }
+
+  /** Mints a token for somebody, with these rights. */
+  async mint(sub: string, rights: readonly string[]): Promise<string> {
     const out = await Child.run({
       command: SKYWAVE,
-      args: ['token', '--sub', 'e2e', '--publish', station, '--data-dir', join(this.#dir, 'data')],
+      args: ['token', '--sub', sub, ...rights, '--data-dir', join(this.#dir, 'data')],
       quiet: true,
     });
     return out.trim();
+  }
+
+  /** Says something in a channel as a program does, by the HTTP API. */
+  async post(token: string, channel: string, text: string): Promise<void> {
+    const answer = await fetch(`${this.url}/api/v1/channels/${channel}/messages`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ client_id: `e2e ${text}`, content: { type: 'text', text } }),
+    });
+    if (!answer.ok) throw new Error(`${answer.status} to a message: ${await answer.text()}`);
   }
 
   /** Puts the test tone on a station, from a WAV file on a loop, and waits until it is live. */

@@ -3,22 +3,12 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import type { Locator } from 'playwright-core';
+import { act, DESKTOP, field, message, PHONE, say, signIn, SOON } from '../harness/people.ts';
 import { assertAccessible, assertFits, RESULTS } from '../harness/looks.ts';
 import { launchChromium, type Chromium, type ChromiumTab } from '../harness/chromium.ts';
 import { Cleanup } from '../harness/process.ts';
 import { Server } from '../harness/server.ts';
 
-const DESKTOP = { viewport: { width: 1280, height: 800 }, colorScheme: 'light' } as const;
-const PHONE = {
-  viewport: { width: 390, height: 844 },
-  deviceScaleFactor: 2,
-  isMobile: true,
-  hasTouch: true,
-  colorScheme: 'dark',
-} as const;
-// The machine may be busy with much else.
-const SOON = { timeout: 30_000 };
 const MARKUP = '<img src=x onerror="document.title=1"><b>bold</b> & "quoted"';
 
 let server: Server;
@@ -34,8 +24,8 @@ before(async () => {
   browser = await launchChromium();
   ann = await browser.tab(DESKTOP);
   bob = await browser.tab(PHONE);
-  await signIn(ann, 'Ann');
-  await signIn(bob, 'Bob');
+  await signIn(ann, `${server.url}/station/demo`, 'Ann');
+  await signIn(bob, `${server.url}/station/demo`, 'Bob');
 });
 
 after(async () => {
@@ -44,36 +34,6 @@ after(async () => {
   cleanup.add(() => browser.close());
   await cleanup.run();
 });
-
-/** Opens the station's page and signs in as a guest. */
-async function signIn(tab: ChromiumTab, name: string): Promise<void> {
-  const { page } = tab;
-  await tab.open(`${server.url}/station/demo`);
-  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
-  await page.getByLabel('Name').fill(name);
-  await page.getByRole('dialog').getByRole('button', { name: 'Sign in' }).click();
-  await page.getByRole('button', { name: 'Sign out' }).waitFor(SOON);
-}
-
-function field({ page }: ChromiumTab): Locator {
-  return page.getByRole('textbox', { name: 'Message' });
-}
-
-async function say(tab: ChromiumTab, text: string): Promise<void> {
-  await field(tab).fill(text);
-  await field(tab).press('Enter');
-}
-
-/** The messages whose own text, not a quote in them, holds `text`. */
-function message({ page }: ChromiumTab, text: string): Locator {
-  return page.locator('.message', { has: page.locator('.message-text', { hasText: text }) });
-}
-
-async function act(tab: ChromiumTab, text: string, action: string): Promise<void> {
-  const row = message(tab, text);
-  await row.getByRole('button', { name: 'Message actions' }).click();
-  await row.getByRole('button', { name: action, exact: true }).click();
-}
 
 test('a message reaches the other at once, and as text', { timeout: 90_000 }, async () => {
   await say(ann, 'Good morning');

@@ -1,6 +1,7 @@
 /** Begins a conversation with people one has met. */
-import { formDialog } from './form-dialog.ts';
+import { errorWords, formDialog } from './form-dialog.ts';
 import { h, setText } from '../dom.ts';
+import { PeoplePicker } from './people-picker.ts';
 import type { Radio } from '../radio.ts';
 
 /** A dialog; {@link ask} opens it. */
@@ -8,7 +9,7 @@ export class NewConversation {
   /** Put it anywhere in the page. */
   readonly element: HTMLDialogElement;
   readonly #radio: Radio;
-  readonly #people = h('div', { class: 'people' });
+  readonly #people: PeoplePicker;
   readonly #told = h('p', { class: 'form-error', role: 'alert' });
   readonly #name: HTMLInputElement;
   readonly #open: (channel: string) => void;
@@ -16,6 +17,7 @@ export class NewConversation {
   /** @param open is called with the conversation's channel. */
   constructor(radio: Radio, open: (channel: string) => void) {
     this.#radio = radio;
+    this.#people = new PeoplePicker(radio);
     this.#open = open;
     this.#name = h('input', { id: 'group-name', maxlength: 80, autocomplete: 'off' });
     const cancel = h('button', {
@@ -32,7 +34,7 @@ export class NewConversation {
       'new-title',
       () => this.#begin(),
       h('h2', { id: 'new-title', text: 'New conversation' }),
-      h('fieldset', {}, h('legend', { text: 'With whom?' }), this.#people),
+      h('fieldset', {}, h('legend', { text: 'With whom?' }), this.#people.element),
       h('label', { for: 'group-name', text: 'Name of the group, for more than one' }),
       this.#name,
       this.#told,
@@ -47,23 +49,15 @@ export class NewConversation {
 
   /** Opens it. */
   ask(): void {
-    const { people, me } = this.#radio.chat;
-    const others = [...people.all()].filter(([sub]) => sub !== me?.sub);
-    others.sort(([, left], [, right]) => left.localeCompare(right));
-    this.#people.replaceChildren(
-      ...others.map(([sub, name]) =>
-        h('label', { class: 'person' }, h('input', { type: 'checkbox', value: sub }), name),
-      ),
-    );
+    const count = this.#people.offer();
     const nobody = 'You have met nobody yet. Say hello in the chat of a station first.';
-    setText(this.#told, others.length === 0 ? nobody : '');
+    setText(this.#told, count === 0 ? nobody : '');
     this.#name.value = '';
     this.element.showModal();
   }
 
   async #begin(): Promise<void> {
-    const boxes = [...this.#people.querySelectorAll<HTMLInputElement>('input:checked')];
-    const users = boxes.map(({ value }) => value);
+    const users = this.#people.chosen;
     const name = this.#name.value.trim();
     if (users.length === 0 || (users.length > 1 && name === '')) {
       setText(this.#told, users.length === 0 ? 'Choose somebody.' : 'A group needs a name.');
@@ -74,7 +68,7 @@ export class NewConversation {
       this.element.close();
       if (channel !== undefined) this.#open(channel);
     } catch (error) {
-      setText(this.#told, error instanceof Error ? error.message : 'That did not work.');
+      setText(this.#told, errorWords(error));
     }
   }
 }

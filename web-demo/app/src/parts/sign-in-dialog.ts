@@ -1,5 +1,6 @@
 /** Asks for a name to be known by. */
-import { formDialog } from './form-dialog.ts';
+import { button } from './buttons.ts';
+import { errorWords, formDialog, labelled } from './form-dialog.ts';
 import { h, setText } from '../dom.ts';
 import type { Account } from '../account.ts';
 
@@ -9,6 +10,7 @@ export class SignInDialog {
   readonly element: HTMLDialogElement;
   readonly #account: Account;
   readonly #name: HTMLInputElement;
+  readonly #token = h('input', { type: 'password', autocomplete: 'off', spellcheck: 'false' });
   readonly #told = h('p', { class: 'form-error', role: 'alert' });
   readonly #submit = h('button', { type: 'submit', class: 'button', text: 'Sign in' });
 
@@ -44,6 +46,15 @@ export class SignInDialog {
         }),
         this.#submit,
       ),
+      h(
+        'details',
+        { class: 'token-way' },
+        h('summary', { text: 'I have a token' }),
+        ...labelled('Token', this.#token),
+        button('Sign in with the token', () => {
+          this.#useToken();
+        }),
+      ),
     );
   }
 
@@ -55,6 +66,15 @@ export class SignInDialog {
     this.#name.select();
   };
 
+  /** Publishers, moderators and administrators have theirs from whoever runs the server. */
+  #useToken(): void {
+    const token = this.#token.value.trim();
+    if (token === '') return;
+    this.#token.value = '';
+    this.#account.signInWith(token);
+    this.element.close();
+  }
+
   async #signIn(): Promise<void> {
     const name = this.#name.value.trim();
     if (name === '') return;
@@ -63,7 +83,7 @@ export class SignInDialog {
       await this.#account.signIn(name);
       this.element.close();
     } catch (error) {
-      setText(this.#told, error instanceof Error ? error.message : 'That did not work.');
+      setText(this.#told, errorWords(error));
     } finally {
       this.#submit.disabled = false;
     }

@@ -1,5 +1,6 @@
 /** A station's chat, beside its player. */
 import { h, setText } from '../dom.ts';
+import { RoomTools } from './room/room-tools.ts';
 import { stationHue } from './station-colors.ts';
 import { stationRoom, type Room } from '@skywave/client';
 import { TalkPanel } from './talk/talk-panel.ts';
@@ -12,13 +13,22 @@ export class StationChat {
   readonly #panel: TalkPanel;
   readonly #people = h('span', { class: 'talk-people' });
 
-  constructor(radio: Radio, station: string, go: (path: string) => void) {
-    this.#panel = new TalkPanel({ radio, channel: stationRoom(station), go });
+  /** @param at the message to show first. */
+  constructor(radio: Radio, station: string, at: number | undefined, go: (path: string) => void) {
+    const where = { radio, channel: stationRoom(station), go };
+    this.#panel = new TalkPanel({ ...where, ...(at === undefined ? {} : { at }) });
+    const tools = new RoomTools({
+      radio,
+      room: this.room,
+      attempt: (doing) => this.#panel.attempt(doing),
+      onLeft: () => undefined,
+    });
     const head = h(
       'header',
       { class: 'talk-head' },
       h('h2', { id: 'chat-title', text: 'Chat' }),
       this.#people,
+      tools.element,
     );
     this.element = h(
       'section',
@@ -28,6 +38,7 @@ export class StationChat {
     );
     this.element.style.setProperty('--hue', String(stationHue(station)));
     this.room.on('room', () => {
+      tools.update();
       const { online } = this.room;
       setText(this.#people, online === undefined ? '' : `${online.toLocaleString('en')} here`);
     });

@@ -24,7 +24,7 @@ export function tell(event: NotificationEvent): Told {
     case 'message': {
       const name = event.from.name ?? event.from.sub;
       const title = event.kind === 'mention' ? `${name} mentioned you` : `Message from ${name}`;
-      return { title, text: event.preview, href: channelPath(event.channel) };
+      return { title, text: event.preview, href: channelPath(event.channel, event.message) };
     }
     case 'invitation': {
       const name = event.from.name ?? event.from.sub;
@@ -52,7 +52,8 @@ export function toasts(radio: Radio): HTMLElement {
   const show = (notification: Notification): void => {
     const told = tell(notification);
     // What is said where one is looking needs no second telling.
-    if (told.href === location.pathname && document.visibilityState === 'visible') return;
+    if (told.href?.split('?')[0] === location.pathname && document.visibilityState === 'visible')
+      return;
     corner.append(toast(told));
     while (corner.childElementCount > SHOWN_MAX) corner.firstElementChild?.remove();
   };

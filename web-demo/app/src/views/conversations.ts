@@ -4,6 +4,7 @@ import { channelPath } from '../router.ts';
 import { ConversationList } from '../parts/conversation-list.ts';
 import { h, setText } from '../dom.ts';
 import { NewConversation } from '../parts/new-conversation.ts';
+import { RoomTools } from '../parts/room/room-tools.ts';
 import { shortTime } from '../parts/talk/words.ts';
 import { TalkPanel } from '../parts/talk/talk-panel.ts';
 import type { Presence } from '@skywave/client';
@@ -14,13 +15,14 @@ import type { View } from './view.ts';
 export function conversationsView(
   radio: Radio,
   channel: string | undefined,
+  at: number | undefined,
   go: (path: string) => void,
 ): View {
   const list = new ConversationList(radio);
   const begin = new NewConversation(radio, (begun) => {
     go(channelPath(begun));
   });
-  const open = channel === undefined ? undefined : new Thread(radio, channel, go);
+  const open = channel === undefined ? undefined : new Conversation(radio, channel, at, go);
   const none = h('p', { class: 'soft conversation-none' });
   const start = h('button', {
     type: 'button',
@@ -92,7 +94,7 @@ export function conversationsView(
 }
 
 /** One conversation. */
-class Thread {
+class Conversation {
   readonly element: HTMLElement;
   readonly #radio: Radio;
   readonly #channel: string;
@@ -100,11 +102,20 @@ class Thread {
   readonly #face = avatar('', '');
   readonly #title = h('h1', { id: 'thread-title' });
   readonly #status = h('p', { class: 'talk-people' });
+  readonly #tools: RoomTools;
 
-  constructor(radio: Radio, channel: string, go: (path: string) => void) {
+  constructor(radio: Radio, channel: string, at: number | undefined, go: (path: string) => void) {
     this.#radio = radio;
     this.#channel = channel;
-    this.#panel = new TalkPanel({ radio, channel, go });
+    this.#panel = new TalkPanel({ radio, channel, go, ...(at === undefined ? {} : { at }) });
+    this.#tools = new RoomTools({
+      radio,
+      room: this.#panel.room,
+      attempt: (doing) => this.#panel.attempt(doing),
+      onLeft: () => {
+        go('/conversations');
+      },
+    });
     const head = h(
       'header',
       { class: 'talk-head' },
@@ -116,6 +127,7 @@ class Thread {
       }),
       this.#face,
       h('div', { class: 'talk-names' }, this.#title, this.#status),
+      this.#tools.element,
     );
     this.element = h(
       'section',
@@ -131,6 +143,7 @@ class Thread {
   update(): void {
     const { people, presence, me } = this.#radio.chat;
     const { room } = this.#panel;
+    this.#tools.update();
     const others = room.members.filter(({ sub }) => sub !== me?.sub);
     const names = others.map(({ sub }) => people.name(sub)).join(', ');
     const title = room.info?.name === '' ? names : (room.info?.name ?? '');

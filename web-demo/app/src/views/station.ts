@@ -15,7 +15,12 @@ import type { Radio } from '../radio.ts';
 import type { View } from './view.ts';
 
 /** Builds it for any id: a station that is not on air yet may come. */
-export function stationView(radio: Radio, id: string, go: (path: string) => void): View {
+export function stationView(
+  radio: Radio,
+  id: string,
+  at: number | undefined,
+  go: (path: string) => void,
+): View {
   radio.offer(id);
   const sea = new Sea();
   const sun = new SunButton(() => {
@@ -34,7 +39,7 @@ export function stationView(radio: Radio, id: string, go: (path: string) => void
     sea.element,
   );
   hero.style.setProperty('--hue', String(stationHue(id)));
-  const chat = new StationChat(radio, id, go);
+  const chat = new StationChat(radio, id, at, go);
   const interactions = new InteractionBar(radio, id, chat.room);
   const panels = h('div', { class: 'panels' }, quality.element, connection.element, embedPanel(id));
 

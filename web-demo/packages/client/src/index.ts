@@ -41,7 +41,7 @@ export { Thread } from './chat/thread.ts';
 export { Inbox, channelTarget } from './chat/inbox.ts';
 export type { Conversation, InboxEvents } from './chat/inbox.ts';
 export { PresenceList } from './chat/presence.ts';
-export type { PresenceEvents } from './chat/presence.ts';
+export type { OwnStatus, PresenceEvents } from './chat/presence.ts';
 export { LOG_PAGE, Moderation } from './chat/moderation.ts';
 export type { AuditEntry, Report, Sanction, SanctionOptions } from './chat/moderation.ts';
 export type { Delivery } from './chat/receipts.ts';

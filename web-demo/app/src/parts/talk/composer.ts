@@ -1,6 +1,7 @@
 /** Where one writes: text, pictures, voice. */
-import { canRecordVoice, previewOf, upload, type Message, type Room } from '@skywave/client';
+import { canRecordVoice, previewOf, type Message, type Room } from '@skywave/client';
 import { h, icon, setText } from '../../dom.ts';
+import { UploadBar } from './upload-bar.ts';
 import { VoiceButton } from './voice-button.ts';
 import type { Radio } from '../../radio.ts';
 
@@ -25,19 +26,28 @@ export class Composer {
   readonly #form: HTMLFormElement;
   readonly #invitation: HTMLElement;
   readonly #mode = h('p', { class: 'composer-mode', hidden: true });
-  readonly #progress = h('progress', { max: 1, hidden: true, 'aria-label': 'Upload' });
+  readonly #uploads: UploadBar;
+  readonly #thread: { thread?: number };
   readonly #voice: VoiceButton | undefined;
   #state: Mode = { type: 'new' };
 
-  constructor(radio: Radio, room: Room, attempt: (doing: Promise<unknown>) => Promise<void>) {
+  /** @param thread the message whose thread one writes in. */
+  constructor(
+    radio: Radio,
+    room: Room,
+    attempt: (doing: Promise<unknown>) => Promise<void>,
+    thread?: number,
+  ) {
     this.#radio = radio;
+    this.#uploads = new UploadBar(radio.session);
+    this.#thread = thread === undefined ? {} : { thread };
     this.#room = room;
     this.#attempt = attempt;
     this.#field = h('textarea', {
       rows: 1,
       maxlength: TEXT_MAX,
-      'aria-label': 'Message',
-      placeholder: 'Write a message',
+      'aria-label': thread === undefined ? 'Message' : 'Reply in the thread',
+      placeholder: thread === undefined ? 'Write a message' : 'Reply in the thread',
       enterkeyhint: 'send',
       on: {
         input: () => {
@@ -99,6 +109,7 @@ export class Composer {
   /** Stops what is under way. */
   close(): void {
     this.#voice?.cancel();
+    this.#uploads.cancel();
     this.#room.handleInputStopped();
   }
 
@@ -147,7 +158,7 @@ export class Composer {
           },
         },
       },
-      this.#progress,
+      this.#uploads.element,
       ...tools,
       this.#field,
       send,
@@ -172,6 +183,7 @@ export class Composer {
     if (state.type === 'edit') void this.#attempt(this.#room.edit(state.message.seq, text));
     else {
       const options = {
+        ...this.#thread,
         mentions: this.#mentions(text),
         ...(state.type === 'reply' ? { replyTo: state.message.seq } : {}),
       };
@@ -192,31 +204,15 @@ export class Composer {
   }
 
   async #sendImage(file: File): Promise<void> {
-    const id = await this.#upload(file, file.name);
-    this.#room.send({ type: 'media', upload: id, kind: 'image' });
+    const id = await this.#uploads.send(file, file.name);
+    if (id === undefined) return;
+    this.#room.send({ type: 'media', upload: id, kind: 'image' }, this.#thread);
   }
 
   async #sendVoice(blob: Blob, durationMs: number): Promise<void> {
-    const id = await this.#upload(blob, 'voice-message');
-    this.#room.send({ type: 'media', upload: id, kind: 'voice', durationMs });
-  }
-
-  async #upload(file: Blob, name: string): Promise<string> {
-    const { server, token = '' } = this.#radio.session;
-    this.#progress.hidden = false;
-    this.#progress.value = 0;
-    try {
-      return await upload(file, {
-        server,
-        token,
-        name,
-        onProgress: (share) => {
-          this.#progress.value = share;
-        },
-      });
-    } finally {
-      this.#progress.hidden = true;
-    }
+    const id = await this.#uploads.send(blob, 'voice-message');
+    if (id === undefined) return;
+    this.#room.send({ type: 'media', upload: id, kind: 'voice', durationMs }, this.#thread);
   }
 
   #leaveMode(): void {

@@ -1,6 +1,24 @@
 /** What the parts of a talk share. */
-import type { Author, Message, Room } from '@skywave/client';
+import type { Author, Message, Outgoing, Room } from '@skywave/client';
 import type { Radio } from '../../radio.ts';
+
+/** The messages that a list shows: a room's, or a thread's. */
+export interface MessageSource {
+  /** Stored ones, oldest first. */
+  readonly messages: readonly Message[];
+  /** One's own on their way. */
+  readonly outgoing: readonly Outgoing[];
+  /** Whether there are older ones. */
+  readonly more: boolean;
+  /** Whether there are newer ones that are not shown. */
+  readonly newer: boolean;
+  /** Brings older ones. */
+  loadOlder(): Promise<void>;
+  /** Brings newer ones. */
+  loadNewer(): Promise<void>;
+  /** Shows the newest. */
+  toEnd(): void;
+}
 
 /** See the file's head. */
 export interface TalkContext {
@@ -8,12 +26,20 @@ export interface TalkContext {
   readonly radio: Radio;
   /** The room or conversation. */
   readonly room: Room;
+  /** What the list shows. */
+  readonly source: MessageSource;
+  /** The message whose thread this is; none for the room itself. */
+  readonly thread?: number;
+  /** Opens a message's thread; there is none within a thread. */
+  readonly openThread?: (message: Message) => void;
+  /** Shows a message that may be far back. */
+  readonly jump: (seq: number) => void;
   /** Begins an answer. */
-  reply(message: Message): void;
+  readonly reply: (message: Message) => void;
   /** Begins a change. */
-  edit(message: Message): void;
+  readonly edit: (message: Message) => void;
   /** Goes to the conversation with somebody. */
-  converse(user: Author): Promise<void>;
+  readonly converse: (user: Author) => Promise<void>;
   /** Says what went wrong, or `told` when nothing did. */
-  attempt(doing: Promise<unknown>, told?: string): Promise<void>;
+  readonly attempt: (doing: Promise<unknown>, told?: string) => Promise<void>;
 }

@@ -1,5 +1,8 @@
 /** What can be done with a message: a row of buttons below it. */
 import { h } from '../../dom.ts';
+import { report, sanction } from './moderate.ts';
+import { roving } from '../buttons.ts';
+import { showVersions } from './versions.ts';
 import type { Message, Room } from '@skywave/client';
 import type { TalkContext } from './context.ts';
 
@@ -44,9 +47,19 @@ export function messageActions(
   say('Reply', () => {
     context.reply(message);
   });
+  if (context.openThread) {
+    say('Thread', () => {
+      context.openThread?.(message);
+    });
+  }
   if (own && message.content?.type === 'text') {
     say('Edit', () => {
       context.edit(message);
+    });
+  }
+  if (message.editedAt !== undefined && (own || room.moderates)) {
+    say('History', () => {
+      showVersions(context, message);
     });
   }
   if (own || room.moderates) {
@@ -62,16 +75,26 @@ export function messageActions(
   }
   if (!own && message.from) {
     say('Report', () => {
-      const report = room.report(message.seq, 'Reported from the page');
-      void context.attempt(report, 'Reported to the moderators');
+      report(context, message);
     });
   }
-  return h(
+  if (!own && message.from && room.moderates && room.info?.kind !== 'direct') {
+    const { from } = message;
+    say('Mute', () => {
+      sanction(context, 'mute', from);
+    });
+    say('Ban', () => {
+      sanction(context, 'ban', from);
+    });
+  }
+  const row = h(
     'div',
-    { class: 'actions', role: 'group', 'aria-label': 'Actions' },
+    { class: 'actions', role: 'toolbar', 'aria-label': 'Actions' },
     ...buttons,
     ...words,
   );
+  roving(row, done);
+  return row;
 }
 
 /** Gives a reaction, or takes it back when it is one's own. */

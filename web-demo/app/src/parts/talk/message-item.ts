@@ -1,6 +1,6 @@
 /** One message, or one on its way. */
 import { avatar } from '../avatar.ts';
-import { clockTime } from './words.ts';
+import { clockTime, repliesWords } from './words.ts';
 import { h, setText } from '../../dom.ts';
 import { mediaView } from './media-view.ts';
 import { messageActions, react, reactionName } from './message-actions.ts';
@@ -72,7 +72,7 @@ export class MessageItem {
     // Whoever is in the middle of choosing keeps the focus where it was.
     const had = element.contains(document.activeElement);
     element.replaceChildren(...this.#parts(shown, content));
-    if (had) element.querySelector<HTMLElement>('.more')?.focus();
+    if (had) element.querySelector<HTMLElement>('.more')?.focus({ preventScroll: true });
   }
 
   #parts(shown: Shown, content: Content | undefined): HTMLElement[] {
@@ -94,7 +94,8 @@ export class MessageItem {
     );
     const row = h('div', { class: 'bubble-row' }, bubble);
     if (message?.content) row.append(this.#moreButton());
-    const body = h('div', { class: 'message-body' }, head, row, ...this.#reactions(message));
+    const marks = [...this.#reactions(message), ...this.#thread(message)];
+    const body = h('div', { class: 'message-body' }, head, row, ...marks);
     body.append(this.#foot(shown));
     if (this.#open && message?.content) body.append(this.#actions(message));
     parts.push(body);
@@ -149,6 +150,16 @@ export class MessageItem {
       });
     });
     return [h('p', { class: 'chips' }, ...chips)];
+  }
+
+  #thread(message: Message | undefined): HTMLElement[] {
+    const { openThread } = this.#context;
+    if (!message || message.replies === 0 || !openThread) return [];
+    const click = (): void => {
+      openThread(message);
+    };
+    const text = repliesWords(message.replies);
+    return [h('button', { type: 'button', class: 'link-button replies', text, on: { click } })];
   }
 
   #foot({ message, outgoing, delivery, connected }: Shown): HTMLElement {
@@ -210,7 +221,12 @@ export class MessageItem {
     if (open && !this.#context.radio.account.require()) return;
     this.#open = open;
     if (this.#shown) this.#draw(this.#shown);
-    if (open) this.element.querySelector('.actions')?.scrollIntoView({ block: 'nearest' });
+    if (!open) return;
+    this.element.querySelector('.actions')?.scrollIntoView({ block: 'nearest' });
+    // Whoever came by keyboard goes on from here; a pointer needs no focus there.
+    if (this.element.querySelector('.more:focus-visible')) {
+      this.element.querySelector<HTMLElement>('.action')?.focus();
+    }
   }
 }
 

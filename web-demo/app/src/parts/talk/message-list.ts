@@ -2,12 +2,13 @@
 import { dayName } from './words.ts';
 import { h, setText } from '../../dom.ts';
 import { MessageItem, type Shown } from './message-item.ts';
-import { previewOf, type Author, type Message } from '@skywave/client';
+import { previewOf, type Author } from '@skywave/client';
 import type { TalkContext } from './context.ts';
 
 // This near to the end counts as being there.
 const NEAR_PX = 48;
 const OLDER_PX = 160;
+const POINTED_MS = 2_500;
 // Messages of one author within this time stand together.
 const TOGETHER_MS = 5 * 60_000;
 
@@ -28,6 +29,7 @@ export class MessageList {
   #inView = false;
   #newBelow = 0;
   #lastKey = '';
+  #wasNewer = false;
   #unreadAfter: number | undefined;
   #unreadFixed = false;
 
@@ -79,7 +81,7 @@ export class MessageList {
 
   /** Shows the room as it is now. */
   update(): void {
-    const { room, radio } = this.#context;
+    const { room, radio, source } = this.#context;
     this.#fixUnread();
     const shown = this.#shown();
     const anchor = this.#atEnd ? undefined : this.#anchor();
@@ -87,11 +89,17 @@ export class MessageList {
     const last = shown.at(-1);
     const isNew = last !== undefined && last.key !== this.#lastKey;
     // Whoever sends something wants to see it.
-    if (isNew && last.outgoing && last.own) this.#atEnd = true;
-    if (this.#atEnd) this.#scrollToEnd();
+    if (isNew && last.outgoing && last.own) {
+      this.#atEnd = true;
+      source.toEnd();
+    }
+    // What stood here was another stretch of history.
+    const moved = this.#wasNewer !== source.newer;
+    this.#wasNewer = source.newer;
+    if (this.#atEnd && !source.newer) this.#scrollToEnd();
     else {
       if (anchor) this.#scroller.scrollTop += anchor.element.offsetTop - anchor.top;
-      if (isNew) this.#newBelow++;
+      if (isNew && !source.newer && !moved) this.#newBelow++;
     }
     this.#lastKey = last?.key ?? '';
     this.#empty.hidden = shown.length > 0;
@@ -104,10 +112,24 @@ export class MessageList {
   /** Scrolls to the newest message. */
   toEnd(): void {
     this.#atEnd = true;
+    this.#context.source.toEnd();
     this.#scrollToEnd();
     this.#newBelow = 0;
     this.#showJump();
     this.#markRead();
+  }
+
+  /** Scrolls to a message and marks it for a moment; `false` when it is not here. */
+  point(seq: number): boolean {
+    const target = this.#list.querySelector<HTMLElement>(`[data-seq="${seq}"]`);
+    if (!target) return false;
+    this.#atEnd = false;
+    target.scrollIntoView({ block: 'center' });
+    target.classList.add('is-pointed-at');
+    setTimeout(() => {
+      target.classList.remove('is-pointed-at');
+    }, POINTED_MS);
+    return true;
   }
 
   /** Stops watching. */
@@ -118,7 +140,7 @@ export class MessageList {
   }
 
   #shown(): Shown[] {
-    const { room, radio } = this.#context;
+    const { room, radio, source } = this.#context;
     const { me } = radio.chat;
     const talks = room.channel.startsWith('conversation:');
     let before: { sub: string | undefined; at: number } = { sub: undefined, at: 0 };
@@ -127,7 +149,7 @@ export class MessageList {
       before = { sub, at };
       return together;
     };
-    const stored = room.messages.map((message): Shown => {
+    const stored = source.messages.map((message): Shown => {
       const { from, clientId, seq } = message;
       const own = from !== undefined && from.sub === me?.sub;
       return {
@@ -140,7 +162,8 @@ export class MessageList {
         ...this.#quote(message.replyTo),
       };
     });
-    const outgoing = room.outgoing.map((message): Shown => {
+    if (source.newer) return stored;
+    const outgoing = source.outgoing.map((message): Shown => {
       const from: Author | undefined = me;
       return {
         key: `own:${message.clientId}`,
@@ -207,7 +230,7 @@ export class MessageList {
   /** Where the reader stopped last time; it stays where it was while they read on. */
   #fixUnread(): void {
     const { info, phase } = this.#context.room;
-    if (this.#unreadFixed || phase !== 'open') return;
+    if (this.#unreadFixed || phase !== 'open' || this.#context.thread !== undefined) return;
     this.#unreadFixed = true;
     if (info?.mine && info.mine.unread > 0) this.#unreadAfter = info.mine.read;
   }
@@ -221,13 +244,16 @@ export class MessageList {
 
   #handleScroll(): void {
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
-    this.#atEnd = scrollHeight - scrollTop - clientHeight < NEAR_PX;
+    const { source } = this.#context;
+    const near = scrollHeight - scrollTop - clientHeight < NEAR_PX;
+    this.#atEnd = near && !source.newer;
+    if (near && source.newer) source.loadNewer().catch(() => undefined);
     if (this.#atEnd) this.#newBelow = 0;
     this.#showJump();
     this.#markRead();
-    if (scrollTop < OLDER_PX && this.#context.room.more) {
+    if (scrollTop < OLDER_PX && source.more) {
       // What fails is tried again at the next scroll.
-      this.#context.room.loadOlder().catch(() => undefined);
+      source.loadOlder().catch(() => undefined);
     }
   }
 
@@ -243,28 +269,18 @@ export class MessageList {
   }
 
   readonly #markRead = (): void => {
-    const { room } = this.#context;
-    const last = lastOf(room.messages);
-    if (!last || !this.#atEnd || !this.#inView || document.visibilityState !== 'visible') return;
+    const { room, source, thread } = this.#context;
+    const last = room.messages.at(-1);
+    if (!last || thread !== undefined || source.newer) return;
+    if (!this.#atEnd || !this.#inView || document.visibilityState !== 'visible') return;
     if (room.phase === 'open') room.markRead(last.seq);
   };
 
   #followQuote(event: MouseEvent): void {
     const quote = (event.target as Element).closest<HTMLElement>('.quote');
-    const target = this.#list.querySelector<HTMLElement>(
-      `[data-seq="${Number(quote?.dataset.to)}"]`,
-    );
-    if (!target) return;
-    target.scrollIntoView({ block: 'center' });
-    target.classList.add('is-pointed-at');
-    setTimeout(() => {
-      target.classList.remove('is-pointed-at');
-    }, 1_500);
+    const seq = Number(quote?.dataset.to);
+    if (seq > 0 && !this.point(seq)) this.#context.jump(seq);
   }
-}
-
-function lastOf(messages: readonly Message[]): Message | undefined {
-  return messages.at(-1);
 }
 
 /** Makes the list's children these, moving only what is out of place. */

@@ -2,12 +2,12 @@
 import { Composer } from './composer.ts';
 import { h, setText } from '../../dom.ts';
 import { MessageList } from './message-list.ts';
-import { typingWords } from './words.ts';
-import type { Room } from '@skywave/client';
+import { Notice } from './notice.ts';
+import { ruleWords, typingWords } from './words.ts';
+import { ThreadPanel } from './thread-panel.ts';
+import type { Message, Room } from '@skywave/client';
+import type { MessageSource, TalkContext } from './context.ts';
 import type { Radio } from '../../radio.ts';
-import type { TalkContext } from './context.ts';
-
-const TOLD_MS = 6_000;
 
 /** How a panel is made. */
 export interface TalkOptions {
@@ -17,6 +17,8 @@ export interface TalkOptions {
   readonly channel: string;
   /** Goes to another page of the site. */
   readonly go: (path: string) => void;
+  /** The message to show first; the newest without it. */
+  readonly at?: number;
 }
 
 /** See the file's head. Close it with the page. */
@@ -28,41 +30,57 @@ export class TalkPanel {
   readonly #radio: Radio;
   readonly #list: MessageList;
   readonly #composer: Composer;
+  readonly #context: TalkContext;
+  readonly #main: HTMLElement;
   readonly #typing = h('p', { class: 'typing soft' });
-  readonly #told = h('p', { class: 'told', role: 'status' });
+  readonly #rules = h('p', { class: 'rules soft' });
+  readonly #notice = new Notice(() => {
+    this.#update();
+  });
   readonly #stops: (() => void)[];
-  #telling: ReturnType<typeof setTimeout> | undefined;
+  #thread: ThreadPanel | undefined;
+  #at: number | undefined;
 
-  constructor({ radio, channel, go }: TalkOptions) {
+  constructor({ radio, channel, go, at }: TalkOptions) {
     this.#radio = radio;
+    this.#at = at;
     const room = radio.chat.open(channel);
     this.room = room;
-    const attempt = (doing: Promise<unknown>, told?: string) => this.#attempt(doing, told);
-    const context: TalkContext = {
+    this.#context = {
       radio,
       room,
-      attempt,
+      source: roomSource(room),
+      attempt: (doing, told) => this.#notice.attempt(doing, told),
       reply: (message) => {
         this.#composer.reply(message);
       },
       edit: (message) => {
         this.#composer.edit(message);
       },
+      openThread: ({ seq }) => {
+        this.#openThread(seq);
+      },
+      jump: (seq) => {
+        void this.#notice.attempt(this.#jump(seq));
+      },
       converse: async ({ sub }) => {
         const talk = await radio.chat.inbox?.begin([sub]);
         if (talk !== undefined) go(`/conversations/${talk.slice(talk.indexOf(':') + 1)}`);
       },
     };
-    this.#list = new MessageList(context);
+    const { attempt } = this.#context;
+    this.#list = new MessageList(this.#context);
     this.#composer = new Composer(radio, room, attempt);
-    this.element = h(
+    this.#main = h(
       'div',
-      { class: 'talk' },
+      { class: 'talk-main' },
       this.#list.element,
       this.#typing,
-      this.#told,
+      this.#rules,
+      this.#notice.element,
       this.#composer.element,
     );
+    this.element = h('div', { class: 'talk' }, this.#main);
     const update = (): void => {
       this.#update();
     };
@@ -78,10 +96,16 @@ export class TalkPanel {
     this.#update();
   }
 
+  /** Says what went wrong with something. */
+  attempt(doing: Promise<unknown>): Promise<void> {
+    return this.#notice.attempt(doing);
+  }
+
   /** Stops following. */
   close(): void {
-    clearTimeout(this.#telling);
+    this.#notice.close();
     for (const stop of this.#stops) stop();
+    this.#thread?.close();
     this.#list.close();
     this.#composer.close();
     this.room.close();
@@ -90,39 +114,86 @@ export class TalkPanel {
   #update(): void {
     this.#list.update();
     this.#composer.update();
-    const { phase, error } = this.room;
+    const { phase, error, info } = this.room;
+    setText(this.#rules, info ? ruleWords(info.slowModeS, info.followersOnly) : '');
     this.element.classList.toggle('is-refused', phase === 'refused');
-    if (phase === 'refused') this.#tell(refusal(error?.code, error?.message), true);
-    else if (!this.#radio.chat.connected && this.#radio.session.status.phase !== 'connecting') {
-      this.#tell('No connection. What you write is sent when it is back.', true);
-    } else if (!this.#telling) setText(this.#told, '');
+    if (phase === 'open' && this.#at !== undefined) {
+      const at = this.#at;
+      this.#at = undefined;
+      this.#context.jump(at);
+    }
+    if (phase === 'refused') {
+      this.#notice.stay(refusal(this.room.channel, error?.code, error?.message));
+    } else if (!this.#radio.chat.connected && this.#radio.session.status.phase !== 'connecting') {
+      this.#notice.stay('No connection. What you write is sent when it is back.');
+    } else this.#notice.clear();
   }
 
-  async #attempt(doing: Promise<unknown>, told?: string): Promise<void> {
-    try {
-      await doing;
-      if (told !== undefined) this.#tell(told);
-    } catch (error) {
-      this.#tell(error instanceof Error ? error.message : String(error));
+  async #jump(seq: number): Promise<void> {
+    const { room } = this;
+    if (!(await room.jumpTo(seq))) throw new Error('That message is not here any more.');
+    const { thread } = room.get(seq) ?? {};
+    if (thread === undefined) this.#list.point(seq);
+    else {
+      room.toEnd();
+      this.#openThread(thread, seq);
     }
   }
 
-  #tell(text: string, stays = false): void {
-    clearTimeout(this.#telling);
-    this.#telling = undefined;
-    setText(this.#told, text);
-    if (stays) return;
-    this.#telling = setTimeout(() => {
-      this.#telling = undefined;
-      this.#update();
-    }, TOLD_MS);
+  #openThread(head: number, at?: number): void {
+    this.#closeThread();
+    const close = (): void => {
+      this.#closeThread();
+      const opener = this.#main.querySelector<HTMLElement>(`[data-seq="${head}"] .more`);
+      opener?.focus({ preventScroll: true });
+    };
+    this.#thread = new ThreadPanel(this.#context, head, {
+      close,
+      ...(at === undefined ? {} : { at }),
+    });
+    this.element.append(this.#thread.element);
+    this.element.classList.add('has-thread');
+    this.#thread.focus();
+  }
+
+  #closeThread(): void {
+    this.#thread?.close();
+    this.#thread?.element.remove();
+    this.#thread = undefined;
+    this.element.classList.remove('has-thread');
   }
 }
 
-function refusal(code: string | undefined, message: string | undefined): string {
+/** What a room's own list shows: everything but the answers in threads. */
+function roomSource(room: Room): MessageSource {
+  const outside = ({ thread }: Pick<Message, 'thread'>): boolean => thread === undefined;
+  return {
+    get messages() {
+      return room.messages.filter(outside);
+    },
+    get outgoing() {
+      return room.outgoing.filter(outside);
+    },
+    get more() {
+      return room.more;
+    },
+    get newer() {
+      return room.newer;
+    },
+    loadOlder: () => room.loadOlder(),
+    loadNewer: () => room.loadNewer(),
+    toEnd: () => {
+      room.toEnd();
+    },
+  };
+}
+
+function refusal(channel: string, code: string | undefined, message: string | undefined): string {
   switch (code) {
     case 'unknown_room':
-      return 'There is no chat here yet. It opens when the station first goes on air.';
+      return channel.startsWith('room:@')
+        ? 'There is no chat here yet. It opens when the station first goes on air.'
+        : 'There is nothing here, or it is not for you to see.';
     case 'banned':
       return 'You may not take part here.';
     default:

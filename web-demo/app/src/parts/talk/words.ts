@@ -25,6 +25,31 @@ export function shortTime(at: number, now: number): string {
   return new Date(at).toLocaleDateString('en', { day: 'numeric', month: 'short' });
 }
 
+/** Date and time in full. */
+export function longTime(at: number): string {
+  const day = new Date(at).toLocaleDateString('en', { day: 'numeric', month: 'long' });
+  return `${day}, ${clockTime(at)}`;
+}
+
+/** `3 replies`. */
+export function repliesWords(count: number): string {
+  return `${count.toLocaleString('en')} ${count === 1 ? 'reply' : 'replies'}`;
+}
+
+/** What holds for those who write in a room; empty where nothing does. */
+export function ruleWords(slowModeS: number, followersOnly: boolean): string {
+  const rules = [
+    ...(followersOnly ? ['Only followers of the station write here.'] : []),
+    ...(slowModeS > 0 ? [`Slow mode: one message every ${seconds(slowModeS)}.`] : []),
+  ];
+  return rules.join(' ');
+}
+
+/** `30 s`, `5 min`. */
+function seconds(count: number): string {
+  return count >= 120 && count % 60 === 0 ? `${count / 60} min` : `${count} s`;
+}
+
 /** `0:07`, `3:20`. */
 export function duration(ms: number): string {
   const seconds = Math.round(ms / 1000);

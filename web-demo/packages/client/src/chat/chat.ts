@@ -221,6 +221,7 @@ export class Chat extends Emitter<ChatEvents> {
     }
     if (!back || isNew) return;
     void this.#inbox?.handleReconnected();
+    void this.#presence?.handleReconnected();
     for (const { room } of this.#rooms.values()) room.handleReconnected();
   }
 

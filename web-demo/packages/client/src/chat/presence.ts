@@ -6,6 +6,14 @@ import { parsePresenceEvent } from '../wire/chat-events.ts';
 import type { ChannelUpdate } from '../messages.ts';
 import type { ChatContext } from './context.ts';
 
+/** What one says about oneself. */
+export interface OwnStatus {
+  /** Whether one is to be had. */
+  readonly status: 'online' | 'away';
+  /** In one's own words. */
+  readonly text?: string;
+}
+
 /** What it tells. */
 export interface PresenceEvents {
   /** Somebody came, went or changed; or, without a user, anybody may have. */
@@ -19,6 +27,7 @@ export class PresenceList extends Emitter<PresenceEvents> {
   readonly #context: ChatContext;
   readonly #unsubscribe: Unsubscribe;
   #users = new Map<string, Presence>();
+  #own: OwnStatus = { status: 'online' };
 
   /** @internal */
   constructor(context: ChatContext) {
@@ -46,10 +55,23 @@ export class PresenceList extends Emitter<PresenceEvents> {
     this.emit('change', {});
   }
 
+  /** What one last said about oneself here. */
+  get own(): OwnStatus {
+    return this.#own;
+  }
+
   /** Says how oneself is, on all devices, for as long as one has a session. */
   async set(status: 'online' | 'away', text?: string): Promise<void> {
-    const params = { status, ...(text === undefined ? {} : { text }) };
-    await this.#context.session.request('set_presence', params);
+    const own = { status, ...(text === undefined || text === '' ? {} : { text }) };
+    await this.#context.session.request('set_presence', own);
+    this.#own = own;
+    this.emit('change', {});
+  }
+
+  /** @internal The relay forgets it with the last session: it is told again. */
+  async handleReconnected(): Promise<void> {
+    if (this.#own.status === 'online' && this.#own.text === undefined) return;
+    await this.#context.session.request('set_presence', { ...this.#own }).catch(() => undefined);
   }
 
   /** @internal */
