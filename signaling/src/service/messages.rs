@@ -6,8 +6,8 @@ use wire::code::ErrorCode;
 use wire::message::Empty;
 use wire::message::chat::{
     EditParams, HistoryParams, HistoryResult, MessageParams, ReactParams, SearchParams,
-    SearchResult, SendParams, SendResult, TEXT_CHARS_MAX, TypingParams, VersionResult, VersionsParams,
-    VersionsResult,
+    SearchResult, SendParams, SendResult, TEXT_CHARS_MAX, TypingParams, VersionResult,
+    VersionsParams, VersionsResult,
 };
 
 use super::Shared;

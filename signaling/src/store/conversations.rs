@@ -151,6 +151,12 @@ pub(crate) async fn delete(tx: &mut Tx, job: &RoomJob) -> Result<(), Fail> {
     )
     .await?;
     inbox::read_about(tx, sub, &room.id, job.asking.now).await?;
+    forget(tx, &room, sub);
+    Ok(())
+}
+
+/// Takes a conversation out of somebody's list on all their devices.
+pub(super) fn forget(tx: &mut Tx, room: &Standing, sub: &str) {
     let deleted =
         serde_json::value::to_raw_value(&wire::message::conversation::ConversationDeleted {
             channel: room.wire(),
@@ -161,7 +167,6 @@ pub(crate) async fn delete(tx: &mut Tx, job: &RoomJob) -> Result<(), Fail> {
         key: room.wire().into(),
         frame: super::tx::encode("inbox", None, "conversation_deleted", deleted),
     });
-    Ok(())
 }
 
 /// How far somebody says to have received and read.

@@ -7,7 +7,7 @@ use wire::message::room::{Member, MemberParams, MembersResult, Role, Room, RoomK
 use super::connection::{Connection, StoreError};
 use super::rooms::{self, RoomJob, audit, insert_member, publish};
 use super::standing::{Asking, Standing, judged, role_number, role_of, viewed};
-use super::{Effect, Fail, Tx, inbox, refuse, users};
+use super::{Effect, Fail, Tx, conversations, inbox, refuse, users};
 use crate::access::Action;
 
 /// Up to so many members a room tells every joining and leaving, and its
@@ -139,6 +139,9 @@ pub(super) async fn dismiss(tx: &mut Tx, room: &Standing, sub: &str, now: i64) -
         members,
         closed,
     });
+    if room.is_conversation() {
+        conversations::forget(tx, room, sub);
+    }
     if members == 0 && (room.transient || room.kind() == RoomKind::Group) {
         return Ok(rooms::remove(tx, room).await?);
     }

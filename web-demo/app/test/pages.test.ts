@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { channelPath, parseRoute, stationPath } from '../src/router.ts';
+import { channelPath, moderationPath, parseRoute, searchPath, stationPath } from '../src/router.ts';
+import { splitByWords } from '../src/parts/split-words.ts';
 import { stationHue } from '../src/parts/station-colors.ts';
-import { typingWords } from '../src/parts/talk/words.ts';
+import { repliesWords, ruleWords, typingWords } from '../src/parts/talk/words.ts';
 
 describe('routes', () => {
   test.each([
@@ -17,6 +18,16 @@ describe('routes', () => {
     ['/conversations/k3_x-', { page: 'conversations', channel: 'conversation:k3_x-' }],
     ['/conversations/a:b', { page: 'not_found', path: '/conversations/a:b' }],
     ['/notifications', { page: 'notifications' }],
+    ['/rooms', { page: 'rooms' }],
+    ['/rooms/k3_x-', { page: 'room', channel: 'room:k3_x-' }],
+    ['/rooms/k3?message=42', { page: 'room', channel: 'room:k3', at: 42 }],
+    ['/station/demo?message=7', { page: 'station', id: 'demo', at: 7 }],
+    ['/rooms/k3?message=-1', { page: 'room', channel: 'room:k3' }],
+    ['/rooms/k3?message=x', { page: 'room', channel: 'room:k3' }],
+    ['/rooms/@demo', { page: 'not_found', path: '/rooms/@demo' }],
+    ['/search', { page: 'search' }],
+    ['/search?channel=nonsense', { page: 'search' }],
+    ['/moderation', { page: 'moderation' }],
     ['/elsewhere', { page: 'not_found', path: '/elsewhere' }],
   ])('%s', (path, route) => {
     expect(parseRoute(path)).toEqual(route);
@@ -30,8 +41,17 @@ describe('routes', () => {
 test.each([
   ['room:@demo', '/station/demo'],
   ['conversation:k3', '/conversations/k3'],
+  ['room:k3', '/rooms/k3'],
 ])('the channel %s is found at %s', (channel, path) => {
   expect(channelPath(channel)).toBe(path);
+});
+
+test('a message and a channel survive the way through an address', () => {
+  expect(parseRoute(channelPath('room:k3', 42))).toMatchObject({ channel: 'room:k3', at: 42 });
+  for (const channel of ['room:@demo', 'room:k3', 'conversation:k3']) {
+    expect(parseRoute(moderationPath(channel))).toEqual({ page: 'moderation', channel });
+    expect(parseRoute(searchPath(channel))).toEqual({ page: 'search', channel });
+  }
 });
 
 test('who writes is told in few words', () => {
@@ -49,4 +69,27 @@ test('a station keeps its hue, and stations differ', () => {
   expect(stationHue('demo')).toBe(stationHue('demo'));
   const hues = new Set(Array.from({ length: 40 }, (_, index) => stationHue(`station-${index}`)));
   expect(hues.size).toBeGreaterThan(5);
+});
+
+describe('words that were looked for', () => {
+  test.each([
+    ['A Zebra crossed', 'zebra', ['A ', '[Zebra]', ' crossed']],
+    ['Café, cafes', 'CAFE', ['[Café]', ', cafes']],
+    ['<b>bold</b>', 'bold', ['<b>', '[bold]', '</b>']],
+    ['nothing', '', ['nothing']],
+    ['a+b a', 'a b', ['[a]', '+', '[b]', ' ', '[a]']],
+  ])('%s, %s', (text, query, parts) => {
+    const split = splitByWords(text, query);
+    expect(split.map(({ part, hit }) => (hit ? `[${part}]` : part))).toEqual(parts);
+    expect(split.map(({ part }) => part).join('')).toBe(text);
+  });
+});
+
+test('the rules of a room are told in words', () => {
+  expect(ruleWords(0, false)).toBe('');
+  expect(ruleWords(30, false)).toBe('Slow mode: one message every 30 s.');
+  expect(ruleWords(600, true)).toBe(
+    'Only followers of the station write here. Slow mode: one message every 10 min.',
+  );
+  expect([repliesWords(1), repliesWords(2)]).toEqual(['1 reply', '2 replies']);
 });

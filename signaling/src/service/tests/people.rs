@@ -100,10 +100,7 @@ async fn lists_of_conversations_say_who_and_what(database: &Database) {
     let inbox = state(&ann.subscribe("inbox").await);
     for rooms in [&listed["rooms"], &inbox["conversations"]] {
         assert_eq!(rooms[0]["channel"], two.as_str());
-        assert_eq!(
-            rooms[0]["others"],
-            json!([{ "sub": "bob", "name": "BOB" }])
-        );
+        assert_eq!(rooms[0]["others"], json!([{ "sub": "bob", "name": "BOB" }]));
         assert_eq!(rooms[0]["latest"]["seq"], long);
         let text = rooms[0]["latest"]["content"]["text"].as_str().unwrap();
         assert_eq!(text.chars().count(), 140);
@@ -260,6 +257,10 @@ async fn groups_are_theirs_who_are_in_them(database: &Database) {
     ann.get("kick", json!({ "channel": channel, "user": "eve" }))
         .await;
     eve.wait_for("unsubscribed", |_| true).await;
+    eve.wait_for("conversation_deleted", |_| {
+        eve.pushed("conversation_deleted").len() == 2
+    })
+    .await;
     bob.subscribe("inbox").await;
     ann.get("delete_conversation", json!({ "channel": channel }))
         .await;

@@ -4,9 +4,9 @@ use wire::code::ErrorCode;
 use wire::message::chat::{Message, Version, VersionsResult};
 use wire::message::room::Role;
 
-use super::super::{Fail, refuse};
 use super::super::connection::{Connection, StoreError};
 use super::super::standing::{Asking, judged};
+use super::super::{Fail, refuse};
 use super::{message_columns, read};
 use crate::access::Action;
 

@@ -196,6 +196,12 @@ test('marks are told seldom, the highest only, and again after a failure', async
   marks.raise({ read: 4 });
   await timers.advance(5_000);
   expect(told).toEqual([5, 5]);
+  // Whoever leaves right after reading has read it.
+  marks.raise({ read: 6 });
+  marks.finish();
+  marks.raise({ read: 7 });
+  await timers.advance(5_000);
+  expect(told).toEqual([5, 5, 6]);
 });
 
 test('typing is said every three seconds at most', async () => {

@@ -194,6 +194,8 @@ function refusal(channel: string, code: string | undefined, message: string | un
       return channel.startsWith('room:@')
         ? 'There is no chat here yet. It opens when the station first goes on air.'
         : 'There is nothing here, or it is not for you to see.';
+    case 'not_member':
+      return 'You are not in here any more.';
     case 'banned':
       return 'You may not take part here.';
     default:

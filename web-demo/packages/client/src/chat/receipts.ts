@@ -94,6 +94,13 @@ export class MarkSender {
     this.#wanted = maxima(this.#wanted, marks);
   }
 
+  /** Tells what waits to be told, and nothing after that: nobody looks any more. */
+  finish(): void {
+    const waits = this.#timer !== undefined && !this.#sending && !this.#closed;
+    this.close();
+    if (waits) this.#send(this.#wanted).catch(() => undefined);
+  }
+
   /** Stops telling. */
   close(): void {
     this.#closed = true;

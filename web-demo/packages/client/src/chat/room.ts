@@ -238,7 +238,7 @@ export class Room extends RoomRequests {
   /** @internal */
   stop(): void {
     this.#writing.handleStopped();
-    this.#marks.close();
+    this.#marks.finish();
     this.#unsubscribe?.();
     this.removeAllListeners();
   }
