@@ -7,6 +7,8 @@ export interface HttpOnly {
   readonly url: string;
   /** How many WebSockets were turned away. */
   readonly refused: () => number;
+  /** Breaks all connections that are open, as a proxy that restarts. */
+  readonly cut: () => void;
   close(): Promise<void>;
 }
 
@@ -36,6 +38,9 @@ export async function openHttpOnly(target: string): Promise<HttpOnly> {
   return {
     url: `http://127.0.0.1:${address.port}`,
     refused: () => refused,
+    cut: () => {
+      server.closeAllConnections();
+    },
     close: () =>
       new Promise((resolve) => {
         server.closeAllConnections();
