@@ -3,6 +3,7 @@
 #   make run PROFILE=release            the optimised build
 #   make run SERVE_ARGS="--http ..."    other arguments for `skywave serve`
 #   make test CARGO_TEST_ARGS="-p wire" part of the Rust tests
+#   make bench BENCH_ARGS="--rounds 3"  longer, and surer
 
 CARGO ?= cargo
 PROFILE ?= dev
@@ -60,10 +61,10 @@ bench-build:
 	$(CARGO) build --release -p skywave -p skywave-benches
 
 bench: bench-build ## Measure what a listener costs beside peers, write docs/benchmarks.md (12 min)
-	$(TARGET_DIR)/release/skywave-bench run --report docs/benchmarks.md
+	$(TARGET_DIR)/release/skywave-bench run --report docs/benchmarks.md $(BENCH_ARGS)
 
 bench-quick: bench-build ## Measure the most important in two minutes, write nothing
-	$(TARGET_DIR)/release/skywave-bench run --quick
+	$(TARGET_DIR)/release/skywave-bench run --quick $(BENCH_ARGS)
 
 lab: setup-build ## Play over simulated networks, write docs/receiver-quality.md (LAB_ARGS=--short)
 	$(CARGO) run -q -p skywave-media --features testing --example lab -- $(LAB_ARGS) docs

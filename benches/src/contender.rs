@@ -224,7 +224,8 @@ impl Server {
     /// Lets listeners join at that rate, and waits until all hear.
     pub(crate) fn listeners(&self, count: usize, rate: f64, idle: bool) -> anyhow::Result<Worker> {
         let mut swarm = self.begin_listeners(count, rate, idle)?;
-        anyhow::ensure!(swarm.line()? == "open", "the swarm has failed");
+        let line = swarm.line()?;
+        anyhow::ensure!(line == "open", "{line}");
         Ok(swarm)
     }
 

@@ -68,11 +68,14 @@ struct RunArguments {
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Scenario>,
     /// Rounds of turns that are repeated.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 2)]
     rounds: usize,
     /// Seconds of each turn.
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
+    /// Numbers of listeners for `fanout` instead of its own.
+    #[arg(long, value_delimiter = ',')]
+    listeners: Vec<usize>,
     /// Writes the report here, and plots beside it.
     #[arg(long)]
     report: Option<PathBuf>,
@@ -127,6 +130,7 @@ fn run(arguments: &RunArguments) -> anyhow::Result<()> {
         is_quick: arguments.quick,
         rounds: if arguments.quick { 1 } else { arguments.rounds },
         seconds: arguments.seconds,
+        listeners: arguments.listeners.clone(),
     };
     let mut all = Findings::default();
     let mut failed = Vec::new();

