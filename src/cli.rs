@@ -245,6 +245,7 @@ Examples:
   skywave listen --server http://localhost:8080 --station demo --duration 10s --output demo.wav
   skywave listen --server http://localhost:8080 --station demo --rendition low --stats stats.json
   skywave listen --server http://localhost:8080 --station demo --output - | aplay
+  skywave listen --server http://localhost:8080 --station demo --rewind 5m
 
 ", "Exit codes:
   0  done, or ended with Ctrl-C
@@ -263,9 +264,12 @@ pub(crate) struct ListenArgs {
         hide_env_values = true
     )]
     pub(crate) token: Option<String>,
-    /// The rendition: source, high, medium or low
+    /// The rendition: source, high, medium, low, or auto, which moves between them
     #[arg(long, default_value = "source")]
     pub(crate) rendition: String,
+    /// Begin so far back, as far as the server keeps [default: live]
+    #[arg(long, value_name = "TIME", value_parser = value::duration)]
+    pub(crate) rewind: Option<Duration>,
     /// End after so long [default: never]
     #[arg(long, value_name = "TIME", value_parser = value::duration)]
     pub(crate) duration: Option<Duration>,

@@ -44,6 +44,7 @@ pub(crate) struct Settings {
     pub(crate) quic: Quic,
     pub(crate) tls: Tls,
     pub(crate) auth: Auth,
+    pub(crate) rewind: relay::config::Rewind,
     pub(crate) recording: relay::config::Recording,
     pub(crate) icecast: Icecast,
     pub(crate) limits: Limits,
@@ -66,6 +67,7 @@ impl Default for Settings {
             quic: Quic::default(),
             tls: Tls::default(),
             auth: Auth::default(),
+            rewind: relay::config::Rewind::default(),
             recording: relay::config::Recording::default(),
             icecast: Icecast::default(),
             limits: Limits::default(),
@@ -268,6 +270,9 @@ pub(crate) struct Station {
     pub(crate) name: Option<String>,
     #[serde(default)]
     pub(crate) description: String,
+    /// How many minutes back its listeners may begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rewind_minutes: Option<u32>,
     /// The password of its encoders, or its Argon2 hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) source_password: Option<Secret>,
@@ -369,6 +374,7 @@ impl Settings {
             id: station.id.clone(),
             name: station.name.clone(),
             description: station.description.clone(),
+            rewind_minutes: station.rewind_minutes,
         });
         relay::Config {
             http: self.http.addr,
@@ -382,6 +388,7 @@ impl Settings {
                 names: self.tls.names.clone(),
             },
             stations: stations.collect(),
+            rewind: self.rewind.clone(),
             recording: self.recording.clone(),
             webhooks: self.webhooks.iter().map(Webhook::relay).collect(),
             limits: config::Limits {

@@ -44,6 +44,7 @@ async fn listen(args: &ListenArgs) -> anyhow::Result<()> {
     let mut recording = Recording::create(args.output.as_deref())?;
     let config = listener::Config {
         rendition: args.rendition.clone(),
+        rewind: args.rewind.unwrap_or_default(),
         start_delay: args.start_delay,
         latency: args.latency.profile(),
         repair: args.repair.repair(),

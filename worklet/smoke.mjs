@@ -78,7 +78,7 @@ function fitWindow(samples, rate, freq) {
 
 function run(datagrams, rate, { lose = () => false, quantum = 128 } = {}) {
   const { exports: wasm } = new WebAssembly.Instance(module, {});
-  assert.equal(wasm.skywave_abi_version(), 1);
+  assert.equal(wasm.skywave_abi_version(), 3);
   const player = wasm.skywave_create(rate);
   assert.ok(player > 0);
   wasm.skywave_set_track(player, 7);

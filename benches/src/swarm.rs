@@ -368,6 +368,7 @@ fn listen(number: u32) -> anyhow::Result<String> {
         station: station(number).parse()?,
         rendition: "source".to_owned(),
         redundancy: 0,
+        rewind_ms: 0,
     };
     Ok(Request::new(2, "listen", &params).encode())
 }

@@ -13,10 +13,12 @@ use wire::StationId;
 use wire::message::{Counts, ListenParams, Metadata, SOURCE_RENDITION, Station, Track};
 
 use crate::Error;
+use crate::auto::AUTO_RENDITION;
 use crate::connector::Connector;
 use crate::link::Transport;
 
 mod actor;
+mod chooser;
 mod playout;
 mod repair;
 
@@ -33,8 +35,10 @@ const EVENTS_MAX: usize = 1024;
 pub struct Config {
     /// The station.
     pub station: StationId,
-    /// In which rendition. Default `source`.
+    /// In which rendition; `auto` ([`crate::auto`]) moves between them. Default `source`.
     pub rendition: String,
+    /// How far back to begin; as far as the relay keeps. Default zero: live.
+    pub rewind: Duration,
     /// Delay assumed before arrivals are measured; the receiver adapts it. Default 80 ms: a
     /// program on a busy machine is woken later than a sound card's callback.
     pub start_delay: Duration,
@@ -52,6 +56,7 @@ impl Config {
         Self {
             station,
             rendition: SOURCE_RENDITION.to_owned(),
+            rewind: Duration::ZERO,
             start_delay: Duration::from_millis(80),
             latency: Profile::default(),
             repair: Some(Repair::default()),
@@ -61,8 +66,9 @@ impl Config {
     fn params(&self) -> ListenParams {
         ListenParams {
             station: self.station.clone(),
-            rendition: self.rendition.clone(),
+            rendition: asked(&self.rendition).to_owned(),
             redundancy: 0,
+            rewind_ms: self.rewind.as_millis() as u64,
         }
     }
 }
@@ -90,6 +96,8 @@ pub enum Event {
         station: Station,
         /// What flows; none while the station is off air.
         track: Option<Track>,
+        /// How much later than live it is heard: zero unless one went back.
+        behind: Duration,
     },
     /// Another track flows from now on.
     Started(Track),
@@ -129,6 +137,8 @@ pub struct Stats {
     pub overruns: u64,
     /// The level of redundancy in use, 0 to 2.
     pub redundancy: u8,
+    /// How much later than live it is heard.
+    pub behind: Duration,
 }
 
 /// A listener. Dropping it ends the session without a word; [`Listener::finish`] says goodbye.
@@ -144,6 +154,12 @@ pub struct Listener {
 enum Command {
     Listen {
         params: ListenParams,
+        /// Whether the rendition is chosen from now on.
+        auto: bool,
+        done: oneshot::Sender<Result<(), Error>>,
+    },
+    Rewind {
+        back: Duration,
         done: oneshot::Sender<Result<(), Error>>,
     },
     Stats {
@@ -191,16 +207,26 @@ impl Listener {
         }
     }
 
-    /// Goes to another station or rendition within the session; what is heard now is heard
-    /// until the relay agrees.
+    /// Goes to another station or rendition within the session, live; what is heard now is heard
+    /// until the relay agrees. Renditions of one station follow each other without a gap.
     pub async fn listen(&self, station: StationId, rendition: &str) -> Result<(), Error> {
         let (done, agreed) = oneshot::channel();
         let params = ListenParams {
             station,
-            rendition: rendition.to_owned(),
+            rendition: asked(rendition).to_owned(),
             redundancy: 0,
+            rewind_ms: 0,
         };
-        self.ask(Command::Listen { params, done }, agreed).await?
+        let auto = rendition == AUTO_RENDITION;
+        self.ask(Command::Listen { params, auto, done }, agreed)
+            .await?
+    }
+
+    /// Goes back so far from the present, or as far as the relay keeps; zero goes live. The
+    /// event [`Event::Tuned`] tells how far.
+    pub async fn rewind(&self, back: Duration) -> Result<(), Error> {
+        let (done, agreed) = oneshot::channel();
+        self.ask(Command::Rewind { back, done }, agreed).await?
     }
 
     /// How it fares.
@@ -225,6 +251,14 @@ impl Listener {
         };
         let result = tokio::time::timeout(Duration::from_secs(15), exchange).await;
         result.unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+/// What the relay is asked for at first.
+fn asked(rendition: &str) -> &str {
+    match rendition {
+        AUTO_RENDITION => SOURCE_RENDITION,
+        other => other,
     }
 }
 

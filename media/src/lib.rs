@@ -35,6 +35,7 @@ pub mod pacer;
 #[cfg(feature = "native")]
 pub mod packetizer;
 pub mod receiver;
+pub mod renumber;
 pub mod reorder;
 pub mod synth;
 #[cfg(any(test, feature = "testing"))]

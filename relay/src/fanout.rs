@@ -22,10 +22,13 @@ use crate::metrics::Metrics;
 pub(crate) mod queue;
 pub(crate) mod rendition;
 mod repair;
+mod rewind;
 mod ring;
 
 pub(crate) use repair::Redundancy;
 use repair::{Repair, redundant};
+use rewind::Past;
+pub(crate) use ring::Kept;
 use ring::Ring;
 
 /// One datagram as every listener of its track gets it.
@@ -35,6 +38,8 @@ pub(crate) struct Packet {
     pub(crate) track: TrackId,
     /// Its number within the track.
     pub(crate) sequence: u64,
+    /// The media time of its first sample.
+    pub(crate) timestamp: u64,
     /// Microseconds one packet of the track lasts, for bounds in time.
     pub(crate) frame_us: u32,
     /// A zero byte, the HTTP/3 datagram prefix of session 0, and then the datagram.
@@ -82,13 +87,17 @@ pub(crate) struct Track {
     listeners: ArcSwap<Vec<Arc<Listener>>>,
     /// What passed last, from the first packet on.
     ring: OnceLock<Ring>,
+    kept: Kept,
+    /// Who hears what passed before.
+    past: Past,
     metrics: Arc<Metrics>,
 }
 
 impl Packet {
     /// Copies the bytes a datagram was read from.
     pub(crate) fn copy_from(frame_us: u32, datagram: &Datagram<'_>, bytes: &[u8]) -> Self {
-        Self::prefix(datagram.track, datagram.sequence, frame_us, bytes)
+        let place = (datagram.sequence, datagram.timestamp);
+        Self::prefix(datagram.track, place, frame_us, bytes)
     }
 
     /// Encodes a datagram.
@@ -109,6 +118,7 @@ impl Packet {
         Ok(Self {
             track: datagram.track,
             sequence: datagram.sequence,
+            timestamp: datagram.timestamp,
             frame_us,
             prefixed: bytes.into(),
         })
@@ -116,16 +126,22 @@ impl Packet {
 
     /// A datagram that is no sound, for the source of a track.
     pub(crate) fn request(track: TrackId, frame_us: u32, bytes: &[u8]) -> Self {
-        Self::prefix(track, 0, frame_us, bytes)
+        Self::prefix(track, (0, 0), frame_us, bytes)
     }
 
-    fn prefix(track: TrackId, sequence: u64, frame_us: u32, datagram: &[u8]) -> Self {
+    fn prefix(
+        track: TrackId,
+        (sequence, timestamp): (u64, u64),
+        frame_us: u32,
+        datagram: &[u8],
+    ) -> Self {
         let mut bytes = BytesMut::with_capacity(1 + datagram.len());
         bytes.put_u8(0);
         bytes.put_slice(datagram);
         Self {
             track,
             sequence,
+            timestamp,
             frame_us,
             prefixed: bytes.freeze(),
         }
@@ -214,11 +230,14 @@ impl std::fmt::Debug for Listener {
 }
 
 impl Track {
-    pub(crate) fn new(id: TrackId, metrics: Arc<Metrics>) -> Arc<Self> {
+    /// A track that keeps so much of what it carries.
+    pub(crate) fn new(id: TrackId, kept: Kept, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self {
             id,
             listeners: ArcSwap::default(),
             ring: OnceLock::new(),
+            kept,
+            past: Past::default(),
             metrics,
         })
     }
@@ -230,7 +249,9 @@ impl Track {
     /// Gives the packet to every listener, about a microsecond each.
     pub(crate) fn fan_out(&self, packet: &Packet) {
         debug_assert_eq!(packet.track, self.id, "a track carries its own packets");
-        let ring = self.ring.get_or_init(|| Ring::new(packet.frame_us));
+        let ring = self
+            .ring
+            .get_or_init(|| Ring::new(packet.frame_us, self.kept));
         ring.put(packet);
         let (mut single, mut spaced) = (None, None);
         let listeners = self.listeners.load();
@@ -278,6 +299,9 @@ impl Track {
         }
         listener.turn(Weak::new());
         listener.tuned.set(None);
+        if self.past.leave(listener) {
+            return;
+        }
         self.listeners.rcu(|before| {
             let others = before.iter().filter(|other| !Arc::ptr_eq(other, listener));
             others.cloned().collect::<Vec<_>>()
@@ -286,7 +310,8 @@ impl Track {
 
     /// Stops them for everyone.
     pub(crate) fn close(&self) {
-        for listener in self.listeners.swap(Arc::default()).iter() {
+        let past = self.past.take();
+        for listener in self.listeners.swap(Arc::default()).iter().chain(&past) {
             listener.turn(Weak::new());
             listener.tuned.set(None);
         }
@@ -294,7 +319,9 @@ impl Track {
 
     /// Moves all listeners to another track, which must have none.
     pub(crate) fn move_listeners(&self, to: &Arc<Self>) {
-        let listeners = self.listeners.swap(Arc::default());
+        // What the other track carried before is not there: they all hear the present.
+        let mut listeners = self.listeners.swap(Arc::default());
+        Arc::make_mut(&mut listeners).extend(self.past.take());
         for listener in listeners.iter() {
             listener.turn(Arc::downgrade(to));
             listener.tuned.set(Some(to.id));

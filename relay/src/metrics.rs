@@ -24,7 +24,10 @@ pub(crate) struct Metrics {
     pub(crate) datagrams_rejected: Family<RejectLabel, Counter>,
     pub(crate) control_overflows: Counter,
     pub(crate) renditions_active: Gauge,
+    pub(crate) transcoders_active: Gauge,
     pub(crate) rendition_overflows: Counter,
+    pub(crate) kept_bytes: Gauge,
+    pub(crate) listeners_behind: Gauge,
     pub(crate) repairs: Family<RepairLabel, Counter>,
     pub(crate) source_repairs_asked: Counter,
     pub(crate) source_repairs_came: Counter,
@@ -165,9 +168,24 @@ impl Metrics {
             self.renditions_active.clone(),
         );
         to.register(
+            "transcoders_active",
+            "Sources decoded now, each once for all that is made of it",
+            self.transcoders_active.clone(),
+        );
+        to.register(
             "rendition_overflows",
             "Source packets dropped before a transcoder",
             self.rendition_overflows.clone(),
+        );
+        to.register(
+            "kept_bytes",
+            "Bytes kept of what stations sent last, for repair and for rewinding",
+            self.kept_bytes.clone(),
+        );
+        to.register(
+            "listeners_behind",
+            "Listeners who began further back than live",
+            self.listeners_behind.clone(),
         );
         to.register(
             "repairs",

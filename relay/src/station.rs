@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use wire::frame::{Error, Reply};
@@ -43,10 +44,11 @@ mod timeline;
 mod window;
 
 use self::core::{Core, Owner, Published};
-pub(crate) use effect::{Lane, SourceId};
+pub(crate) use effect::{Back, Lane, SourceId};
 pub(crate) use events::REPLY_BYTES_MAX;
 pub(crate) use ingest::Ingest;
 pub use local::{LocalSource, Publication, PublishEnded};
+pub(crate) use media_clock::{MediaClock, samples};
 pub(crate) use recorded::Recorded;
 pub(crate) use settle::not_listening;
 pub use standing_in::{OnAir, StandIn};
@@ -74,9 +76,11 @@ struct Inner {
     recorders: Recorders,
     hooks: Arc<Hooks>,
     metrics: Arc<Metrics>,
+    /// Bytes one track may keep for those who begin further back.
+    rewind_bytes: u64,
 }
 
-/// A track that exists, and what makes it when it is a rendition.
+/// A track that exists, and what makes renditions of it.
 #[derive(Debug)]
 struct Live {
     track: Arc<Track>,
@@ -104,6 +108,7 @@ impl Stations {
             recorders: Recorders::new(config, &hooks, Arc::clone(&metrics)),
             hooks,
             metrics: Arc::clone(&metrics),
+            rewind_bytes: config.rewind.bytes,
         };
         Arc::new(Self {
             inner: Mutex::new(inner),
@@ -195,9 +200,11 @@ impl Stations {
     ) {
         self.change(|inner, now| {
             let (station, rendition) = (&params.station, &params.rendition);
-            let result = inner.core.listen(id, station, rendition, now);
-            if let (Ok(_), Some(member)) = (&result, inner.sessions.get(&id)) {
+            let rewind = Duration::from_millis(params.rewind_ms);
+            let mut result = inner.core.listen(id, station, rendition, rewind, now);
+            if let (Ok(result), Some(member)) = (&mut result, inner.sessions.get(&id)) {
                 member.listener.set_redundancy(redundancy);
+                inner.look_back(result, rewind);
             }
             let reply = Reply::new(request, result.as_ref().map_err(Clone::clone));
             inner.settle_around(id, &reply);
@@ -344,6 +351,13 @@ impl Stations {
             .counts()
             .map(|(id, count)| (id.to_string(), count))
             .collect()
+    }
+
+    /// Bytes kept of what stations sent last.
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        let inner = self.lock();
+        let tracks = inner.tracks.values();
+        tracks.map(|live| live.track.kept_bytes()).sum()
     }
 
     /// Changes the core and does what follows from it, as one step.

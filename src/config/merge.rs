@@ -23,7 +23,7 @@ enum Kind {
 
 /// Every setting a variable can hold: its section (none for the top), its name, its kind.
 /// `SKYWAVE_HTTP_ADDR` is `addr` in `[http]`.
-const KEYS: [(&str, &str, Kind); 42] = [
+const KEYS: [(&str, &str, Kind); 44] = [
     ("", "data_dir", Kind::Text),
     ("", "database_url", Kind::Text),
     ("", "demo", Kind::Switch),
@@ -40,6 +40,8 @@ const KEYS: [(&str, &str, Kind); 42] = [
     ("auth", "audience", Kind::Text),
     ("auth", "revoked_file", Kind::Text),
     ("auth", "guests", Kind::Switch),
+    ("rewind", "minutes", Kind::Number),
+    ("rewind", "bytes", Kind::Number),
     ("recording", "folder", Kind::Text),
     ("recording", "stations", Kind::Texts),
     ("recording", "cut", Kind::Text),

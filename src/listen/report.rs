@@ -90,6 +90,8 @@ pub(super) struct Report {
     round_trip_ms: Option<f64>,
     target_ms: f64,
     buffer_ms: f64,
+    /// How much later than live it was heard at the end, on purpose: no part of `delay_ms`.
+    behind_ms: u64,
     /// From the source's sending to play-out.
     delay_ms: Option<Spread>,
     /// How much later than the luckiest packets came.
@@ -214,6 +216,7 @@ impl Log {
             round_trip_ms: stats.round_trip.map(|time| time.as_secs_f64() * 1e3),
             target_ms: receiver.target_ms,
             buffer_ms: receiver.buffer_ms,
+            behind_ms: stats.behind.as_millis() as u64,
             delay_ms: receiver.play.map(Into::into),
             arrival_ms: receiver.arrival.into(),
             metadata: self.metadata,

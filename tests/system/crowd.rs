@@ -62,6 +62,7 @@ async fn listening(server: &Server, transport: Transport) -> (Session, Events, L
         station: "tone".parse().unwrap(),
         rendition: "source".into(),
         redundancy: 0,
+        rewind_ms: 0,
     };
     let listening = session.request("listen", &params).await.unwrap();
     (session, events, listening)

@@ -217,6 +217,9 @@ pub struct ListenParams {
     /// What travels along against loss, a level from 0 to [`REDUNDANCY_MAX`].
     #[serde(default)]
     pub redundancy: u8,
+    /// How far back to begin, in milliseconds; 0 is live.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rewind_ms: u64,
 }
 
 /// The highest level of redundancy: copies of packets n-1 and n-4. Level 1 is a copy of n-1.
@@ -227,6 +230,10 @@ pub const REDUNDANCY_MAX: u8 = 2;
 pub struct SetRedundancyParams {
     /// The level from the next packet on, 0 to [`REDUNDANCY_MAX`].
     pub level: u8,
+}
+
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 fn source_rendition() -> String {
@@ -240,6 +247,13 @@ pub struct ListenResult {
     pub station: Station,
     /// The track whose datagrams follow; none while nothing flows.
     pub track: Option<Track>,
+    /// How much later than live its packets are sent, in milliseconds: as far back as was
+    /// asked for and is kept.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rewind_ms: u64,
+    /// The media time it begins at; none while nothing flows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<u64>,
 }
 
 /// Parameters of `publish`.

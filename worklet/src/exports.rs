@@ -17,7 +17,7 @@ use wire::audio::DATAGRAM_BYTES_MAX;
 use crate::player::{FRAMES_MAX, Player, STATS_LEN, Status, state_code};
 
 /// Rises when an export or a layout changes incompatibly.
-const ABI_VERSION: u32 = 2;
+const ABI_VERSION: u32 = 3;
 
 /// Players at once.
 const PLAYERS_MAX: usize = 64;
@@ -56,7 +56,7 @@ fn address<T>(slice: &[T]) -> usize {
     slice.as_ptr() as usize
 }
 
-/// The version of this interface: 2.
+/// The version of this interface: 3.
 #[unsafe(no_mangle)]
 pub extern "C" fn skywave_abi_version() -> u32 {
     ABI_VERSION
@@ -143,10 +143,17 @@ pub extern "C" fn skywave_set_track(player: u32, track: u32) {
     with(player, (), |player| player.set_track(u64::from(track)));
 }
 
+/// Listens to this track, which is on the media time of the one before: it follows without a
+/// seam.
+#[unsafe(no_mangle)]
+pub extern "C" fn skywave_change_track(player: u32, track: u32) {
+    with(player, (), |player| player.change_track(u64::from(track)));
+}
+
 /// Forgets the stream, as after a pause: the next packet begins anew.
 #[unsafe(no_mangle)]
 pub extern "C" fn skywave_restart(player: u32) {
-    with(player, (), |player| player.receiver().restart());
+    with(player, (), Player::restart);
 }
 
 /// Server time less `now_us` of the other calls, in microseconds; NaN when not known.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use media::receiver::{Arrival, Config, Profile, Receiver, Repair, State, Stats};
+use media::receiver::{Arrival, Config, Profile, REQUEST_MAX, Receiver, Repair, State, Stats};
+use media::renumber::Renumber;
 use wire::audio::{DATAGRAM_BYTES_MAX, Datagram};
 use wire::{TrackId, repair};
 
@@ -34,6 +35,7 @@ pub enum Status {
 #[derive(Debug)]
 pub struct Player {
     receiver: Receiver,
+    numbers: Renumber,
     /// The track listened to; 0 takes any.
     track: u64,
     input: Box<[u8]>,
@@ -59,6 +61,7 @@ impl Player {
         let zeros = |count: usize| vec![0.0f32; count].into_boxed_slice();
         Self {
             receiver: Receiver::new(config),
+            numbers: Renumber::default(),
             track: 0,
             input: vec![0; DATAGRAM_BYTES_MAX].into_boxed_slice(),
             interleaved: zeros(FRAMES_MAX * 2),
@@ -93,6 +96,9 @@ impl Player {
             self.ignored += 1;
             return Status::OtherTrack;
         }
+        let Some(datagram) = self.numbers.map(datagram) else {
+            return Status::Late;
+        };
         match self.receiver.handle_datagram(now, &datagram) {
             Ok(Arrival::Stored) => Status::Stored,
             Ok(Arrival::Late) => Status::Late,
@@ -119,8 +125,23 @@ impl Player {
     pub fn set_track(&mut self, track: u64) {
         if self.track != track {
             self.track = track;
-            self.receiver.restart();
+            self.restart();
         }
+    }
+
+    /// Listens to this track from now on, which is on the media time of the one before: what
+    /// came of that plays out, and the new one follows without a seam.
+    pub fn change_track(&mut self, track: u64) {
+        if self.track != track {
+            self.track = track;
+            self.numbers.change();
+        }
+    }
+
+    /// Forgets the stream: the next packet begins anew.
+    pub fn restart(&mut self) {
+        self.receiver.restart();
+        self.numbers.reset();
     }
 
     /// Weighs delay against faults: 0 interactive, 1 live, 2 safe; others change nothing.
@@ -156,8 +177,16 @@ impl Player {
         if let Some(track) = track
             && let Some(wanted) = self.receiver.poll_request(now)
         {
+            let mut sequences = [0; REQUEST_MAX];
+            let numbers = wanted.sequences().iter();
+            let own = numbers.filter_map(|number| self.numbers.unmap(*number));
+            let mut count = 0;
+            for (sequence, own) in sequences.iter_mut().zip(own) {
+                *sequence = own;
+                count += 1;
+            }
             // What a receiver asks for fits a request; else there is none.
-            let _ = repair::encode(track, wanted.sequences(), &mut self.request);
+            let _ = repair::encode(track, &sequences[..count], &mut self.request);
         }
         self.request.len()
     }

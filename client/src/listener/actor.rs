@@ -9,10 +9,12 @@ use tokio::sync::{mpsc, oneshot};
 use wire::frame::{Push, read};
 use wire::message::{Counts, Empty, ListenParams, ListenResult, Metadata, Started, StationState};
 
+use super::chooser::Chooser;
 use super::playout::{Heard, Playout};
 use super::repair::Repairer;
 use super::{Command, Config, Event, Stats};
 use crate::Error;
+use crate::auto::AUTO_RENDITION;
 use crate::connector::Connector;
 use crate::session::{Ended, Events, Session};
 
@@ -24,6 +26,12 @@ const BEHIND_MAX: Duration = Duration::from_secs(2);
 
 /// Without sound for so long although some should flow, the session is dead.
 const WATCHDOG: Duration = Duration::from_secs(3);
+
+/// The same for who hears the past: an interruption comes when it is over for others.
+const WATCHDOG_BEHIND: Duration = Duration::from_secs(15);
+
+/// How long after a step in time packets from before it may still come.
+const STRAGGLERS: Duration = Duration::from_secs(1);
 
 /// A session that listens.
 pub(super) struct Tuned {
@@ -66,6 +74,10 @@ pub(super) struct Actor {
     last_sound: Duration,
     /// Whether the station's source sends.
     live: bool,
+    /// What the station can be had in.
+    renditions: Vec<String>,
+    /// Chooses the rendition, when that is left to us.
+    chooser: Option<Chooser>,
     /// A switch the relay has not agreed to yet: where to, and who waits.
     switching: Option<(Switching, ListenParams, Switched)>,
 }
@@ -94,9 +106,9 @@ impl Actor {
         commands: mpsc::Receiver<Command>,
     ) -> Self {
         let now = connector.clock().now();
+        let playout = Playout::new(&config);
         Self {
             params: config.params(),
-            playout: Playout::new(&config),
             repairer: Repairer::new(config.repair.is_some(), now),
             connector: Arc::new(connector),
             events,
@@ -105,6 +117,10 @@ impl Actor {
             next_block: now,
             last_sound: now,
             live: false,
+            renditions: Vec::new(),
+            chooser: (config.rendition == AUTO_RENDITION)
+                .then(|| Chooser::new(now, playout.stats())),
+            playout,
             switching: None,
         }
     }
@@ -134,7 +150,15 @@ impl Actor {
                     self.handle_switched(result, &mut connection).await;
                     None
                 }
-                Step::Command(Some(Command::Listen { params, done })) => {
+                Step::Command(Some(Command::Listen { params, auto, done })) => {
+                    let now = self.connector.clock().now();
+                    self.chooser = auto.then(|| Chooser::new(now, self.playout.stats()));
+                    self.switch(params, done, &connection);
+                    None
+                }
+                Step::Command(Some(Command::Rewind { back, done })) => {
+                    let mut params = self.params.clone();
+                    params.rewind_ms = back.as_millis() as u64;
                     self.switch(params, done, &connection);
                     None
                 }
@@ -190,20 +214,33 @@ impl Actor {
         self.stats.transport = Some(session.transport());
         // The relay may have restarted, and with it the station's timeline.
         self.playout.forget_metadata();
-        self.flows(&listening);
+        self.flows(&listening, false);
         let event = Event::Tuned {
             transport: session.transport(),
             station: listening.station,
             track: listening.track,
+            behind: self.playout.behind(),
         };
         self.tell(event).await;
         Connection::Up(session, events)
     }
 
-    fn flows(&mut self, listening: &ListenResult) {
-        self.playout.set_track(listening.track.clone());
+    /// `goes_on` is whether the media time is that of before.
+    fn flows(&mut self, listening: &ListenResult, goes_on: bool) {
+        let now = self.connector.clock().now();
+        let behind = Duration::from_millis(listening.rewind_ms);
+        if behind != self.playout.behind() {
+            // What is still under way is of another moment.
+            self.playout.expect(listening.timestamp, now + STRAGGLERS);
+        }
+        self.playout
+            .set_track(listening.track.clone(), behind, goes_on);
+        if let (Some(chooser), Some(track)) = (&mut self.chooser, &listening.track) {
+            chooser.flows(&listening.station.renditions, track);
+        }
+        self.renditions.clone_from(&listening.station.renditions);
         self.live = listening.station.state == StationState::Live;
-        self.last_sound = self.connector.clock().now();
+        self.last_sound = now;
     }
 
     /// Plays what is due; answers how the session ended when it did so without a word.
@@ -226,6 +263,9 @@ impl Actor {
             let (block, due) = self.playout.pull(self.next_block);
             self.next_block += BLOCK;
             self.repairer.handle_block(&block);
+            if let Some(chooser) = &mut self.chooser {
+                chooser.handle_block(&block);
+            }
             for (position, metadata) in due {
                 self.tell(Event::Metadata { metadata, position }).await;
             }
@@ -234,11 +274,16 @@ impl Actor {
             }
         }
         self.repair(connection);
-        let silent = now.saturating_sub(self.last_sound) > WATCHDOG;
+        self.choose(now, connection);
+        let watchdog = match self.playout.behind() {
+            Duration::ZERO => WATCHDOG,
+            _ => WATCHDOG_BEHIND,
+        };
+        let silent = now.saturating_sub(self.last_sound) > watchdog;
         let up = matches!(connection, Connection::Up(..));
         (up && silent && self.live && self.playout.track().is_some()).then(|| Ended {
             code: None,
-            reason: "no sound for 3 s".into(),
+            reason: format!("no sound for {} s", watchdog.as_secs()),
             reconnect_after: None,
         })
     }
@@ -259,6 +304,25 @@ impl Actor {
         }
     }
 
+    /// Takes another rendition when that serves better.
+    fn choose(&mut self, now: Duration, connection: &Connection) {
+        let Some(chooser) = &mut self.chooser else {
+            return;
+        };
+        if self.switching.is_some() || !matches!(connection, Connection::Up(..)) {
+            return;
+        }
+        let playout = &self.playout;
+        if let Some(rendition) = chooser.look(now, || playout.stats()) {
+            tracing::debug!(rendition, "another rendition serves better");
+            let mut params = self.params.clone();
+            params.rendition = rendition;
+            // Nobody waits: that it flows is told as ever.
+            let (done, _) = oneshot::channel();
+            self.switch(params, done, connection);
+        }
+    }
+
     async fn handle_push(&mut self, push: &Push) {
         if push.channel != self.params.station.channel() {
             return;
@@ -267,7 +331,11 @@ impl Actor {
         match push.kind.as_str() {
             "started" => {
                 if let Ok(Started { track }) = read(&push.data) {
-                    self.playout.set_track(Some(track.clone()));
+                    self.playout
+                        .set_track(Some(track.clone()), Duration::ZERO, false);
+                    if let Some(chooser) = &mut self.chooser {
+                        chooser.flows(&self.renditions, &track);
+                    }
                     self.live = true;
                     self.last_sound = now;
                     self.tell(Event::Started(track)).await;
@@ -310,7 +378,7 @@ impl Actor {
         let session = session.clone();
         params.redundancy = self.params.redundancy;
         let before = std::mem::replace(&mut self.params, params.clone());
-        if before.station != params.station {
+        if before.station != params.station || before.rewind_ms != params.rewind_ms {
             // Its pushes may overtake the reply, so its timeline begins here.
             self.playout.forget_metadata();
         }
@@ -328,12 +396,15 @@ impl Actor {
         let (_, before, done) = self.switching.take().expect("it was polled");
         let result = match result {
             Ok(listening) => {
-                self.flows(&listening);
+                let goes_on = before.station == self.params.station
+                    && before.rewind_ms == self.params.rewind_ms;
+                self.flows(&listening, goes_on);
                 if let Connection::Up(session, _) = connection {
                     let event = Event::Tuned {
                         transport: session.transport(),
                         station: listening.station,
                         track: listening.track,
+                        behind: self.playout.behind(),
                     };
                     self.tell(event).await;
                 }
@@ -341,6 +412,10 @@ impl Actor {
             }
             Err(error) => {
                 // The relay goes on sending what it sent.
+                if let Some(chooser) = &mut self.chooser {
+                    let now = self.connector.clock().now();
+                    chooser.refused(&before.rendition, now);
+                }
                 self.params = before;
                 Err(error)
             }
@@ -383,6 +458,7 @@ impl Actor {
             receiver: self.playout.stats(),
             round_trip: estimate.map(|estimate| estimate.round_trip),
             redundancy: self.params.redundancy,
+            behind: self.playout.behind(),
             ..self.stats
         }
     }

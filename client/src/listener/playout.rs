@@ -5,14 +5,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use media::receiver::{self, Receiver};
+use media::renumber::Renumber;
 use wire::audio::Datagram;
 use wire::message::{Metadata, Track};
 use wire::repair;
 
 use super::{BLOCK_FRAMES, Block};
 
-/// Metadata that may wait for its moment; the relay announces no more than this ahead.
-const PENDING_MAX: usize = 64;
+/// Metadata that may wait for its moment; the relay announces no more than this ahead
+/// and tells no more of the past to who goes back.
+const PENDING_MAX: usize = 128;
+
+/// How far from where the sound is to begin a datagram may be of it, in samples: 2 s.
+const EXPECTED_REACH: u64 = 96_000;
 
 /// What a datagram was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +32,12 @@ pub(super) enum Heard {
 #[derive(Debug)]
 pub(super) struct Playout {
     receiver: Receiver,
+    numbers: Renumber,
     track: Option<Track>,
+    /// How much later than live the track is sent.
+    behind: Duration,
+    /// Where the sound begins, until it came or until then.
+    expected: Option<(u64, Duration)>,
     /// By timestamp, earliest first.
     pending: VecDeque<(u64, Metadata)>,
 }
@@ -36,18 +46,40 @@ impl Playout {
     pub(super) fn new(config: &super::Config) -> Self {
         Self {
             receiver: Receiver::new(receiver_config(config)),
+            numbers: Renumber::default(),
             track: None,
+            behind: Duration::ZERO,
+            expected: None,
             pending: VecDeque::new(),
         }
     }
 
-    /// Plays that track from now on; the same one as before goes on.
-    pub(super) fn set_track(&mut self, track: Option<Track>) {
+    /// Plays that track from now on, so much later than live; the same as before goes on. So
+    /// does another one of the same media time (`goes_on`), where the sound of before ends.
+    pub(super) fn set_track(&mut self, track: Option<Track>, behind: Duration, goes_on: bool) {
         let id = |track: &Option<Track>| track.as_ref().map(|track| track.id);
-        if id(&self.track) != id(&track) {
+        let same = self.behind == behind;
+        if same && goes_on && self.track.is_some() && track.is_some() {
+            if id(&self.track) != id(&track) {
+                self.numbers.change();
+            }
+        } else if !same || id(&self.track) != id(&track) {
             self.receiver.restart();
+            self.numbers.reset();
         }
         self.track = track;
+        self.behind = behind;
+    }
+
+    /// How much later than live the sound comes.
+    pub(super) fn behind(&self) -> Duration {
+        self.behind
+    }
+
+    /// Sound begins at that media time: until it came, or until then, what is far from it is
+    /// of the moment before.
+    pub(super) fn expect(&mut self, timestamp: Option<u64>, until: Duration) {
+        self.expected = timestamp.map(|timestamp| (timestamp, until));
     }
 
     /// The track played.
@@ -67,8 +99,16 @@ impl Playout {
         if self.track.as_ref().map(|track| track.id) != Some(datagram.track) {
             return Heard::Foreign;
         }
-        // What is no Opus packet is counted by the receiver as rejected.
-        let _ = self.receiver.handle_datagram(at, &datagram);
+        if let Some((begin, until)) = self.expected {
+            if at < until && datagram.timestamp.abs_diff(begin) > EXPECTED_REACH {
+                return Heard::Foreign;
+            }
+            self.expected = None;
+        }
+        if let Some(datagram) = self.numbers.map(datagram) {
+            // What is no Opus packet is counted by the receiver as rejected.
+            let _ = self.receiver.handle_datagram(at, &datagram);
+        }
         Heard::Sound
     }
 
@@ -103,8 +143,12 @@ impl Playout {
     pub(super) fn poll_request(&mut self, now: Duration) -> Option<Bytes> {
         let track = self.track.as_ref()?.id;
         let request = self.receiver.poll_request(now)?;
+        let wanted = request.sequences().iter();
+        let sequences: Vec<u64> = wanted
+            .filter_map(|number| self.numbers.unmap(*number))
+            .collect();
         let mut bytes = Vec::with_capacity(repair::BYTES_MAX);
-        repair::encode(track, request.sequences(), &mut bytes).ok()?;
+        repair::encode(track, &sequences, &mut bytes).ok()?;
         Some(bytes.into())
     }
 
@@ -117,8 +161,10 @@ impl Playout {
         self.receiver.set_round_trip(round_trip);
     }
 
+    /// What comes late by intent is not late: delays are measured from when it was sent.
     pub(super) fn set_clock_offset(&mut self, server_minus_now_us: i64) {
-        self.receiver.set_clock_offset(Some(server_minus_now_us));
+        let offset = server_minus_now_us - self.behind.as_micros() as i64;
+        self.receiver.set_clock_offset(Some(offset));
     }
 
     pub(super) fn stats(&self) -> receiver::Stats {
@@ -202,7 +248,7 @@ mod tests {
     #[test]
     fn metadata_is_told_with_the_block_its_sample_is_in() {
         let mut playout = playout();
-        playout.set_track(Some(track(4)));
+        playout.set_track(Some(track(4)), Duration::ZERO, false);
         playout.handle_metadata(titled("second", 96_000 + 24_000));
         playout.handle_metadata(titled("first", 0));
         let mut told = Vec::new();
@@ -230,12 +276,52 @@ mod tests {
         let now = Duration::ZERO;
         let datagram = &datagrams(4, 0)[0];
         assert_eq!(playout.handle_datagram(now, datagram), Heard::Foreign);
-        playout.set_track(Some(track(5)));
+        playout.set_track(Some(track(5)), Duration::ZERO, false);
         assert_eq!(playout.handle_datagram(now, datagram), Heard::Foreign);
-        playout.set_track(Some(track(4)));
+        playout.set_track(Some(track(4)), Duration::ZERO, false);
         assert_eq!(playout.handle_datagram(now, datagram), Heard::Sound);
         assert_eq!(playout.handle_datagram(now, &datagram[..3]), Heard::Foreign);
         assert_eq!(playout.handle_datagram(now, b"\xff"), Heard::Foreign);
+    }
+
+    #[test]
+    fn a_step_back_in_time_is_no_lateness() {
+        let mut playout = playout();
+        playout.set_track(Some(track(4)), Duration::ZERO, false);
+        let past = datagrams(4, 96_000);
+        let back = Duration::from_secs(20);
+        // Packets of a live moment that are still under way after the step.
+        let live = datagrams(4, 96_000 + 20 * 48_000);
+        playout.set_track(Some(track(4)), back, false);
+        playout.expect(Some(96_000), Duration::from_secs(1));
+        // Sent at server time 0 by the source, sent again 20 s later, and 5 ms under way.
+        playout.set_clock_offset(20_005_000);
+        let mut heard = None;
+        for (n, datagram) in past.iter().enumerate() {
+            let now = Duration::from_millis(20 * n as u64);
+            if n == 0 {
+                assert_eq!(playout.handle_datagram(now, &live[n]), Heard::Foreign);
+            }
+            playout.set_clock_offset(20_005_000 - now.as_micros() as i64);
+            assert_eq!(playout.handle_datagram(now, datagram), Heard::Sound);
+            for half in 0..2 {
+                let (block, _) = playout.pull(now + Duration::from_millis(10 * half));
+                heard = heard.or(block.position);
+            }
+        }
+        assert!(heard.is_some_and(|at| at < 97_500), "{heard:?}");
+        let stats = playout.stats();
+        assert_eq!(
+            (stats.late, stats.lost, stats.restarts),
+            (0, 0, 0),
+            "{stats:?}"
+        );
+        let delay = stats.play.unwrap();
+        assert!(delay.p99 < 200.0, "the delay is that of the way: {delay:?}");
+        // Later on everything is taken: a station may pause.
+        playout.expect(Some(5), Duration::from_secs(3));
+        let late = Duration::from_secs(4);
+        assert_eq!(playout.handle_datagram(late, &live[50]), Heard::Sound);
     }
 
     #[test]

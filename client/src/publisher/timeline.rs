@@ -117,6 +117,7 @@ mod tests {
                 listeners_peak: 0,
                 metadata: None,
                 renditions: vec![],
+                rewind_ms: 0,
             },
             track: Track {
                 id: TrackId::new(4).unwrap(),

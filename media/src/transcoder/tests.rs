@@ -21,6 +21,13 @@ fn source(config: encoder::Config, seconds: usize) -> (Vec<EncodedPacket>, u64) 
     (packets, begins)
 }
 
+/// A transcoder of one rendition.
+fn maker(rendition: Rendition) -> Transcoder {
+    let mut transcoder = Transcoder::new();
+    transcoder.add(rendition).unwrap();
+    transcoder
+}
+
 fn decode(packets: &[EncodedPacket]) -> Vec<f32> {
     let mut decoder = Decoder::new();
     let mut out = vec![0.0; 5760 * 2];
@@ -43,14 +50,14 @@ fn renditions_carry_the_same_sound_at_the_same_media_time() {
             2,
         );
         for rendition in Rendition::ALL {
-            let mut transcoder = Transcoder::new(rendition.encoder(), 7).unwrap();
+            let mut transcoder = maker(rendition);
             let mut out = Vec::new();
             for packet in &packets {
                 transcoder
-                    .handle_packet(&packet.as_packet(None), |packet| out.push(packet))
+                    .handle_packet(&packet.as_packet(None), |_, packet| out.push(packet))
                     .unwrap();
             }
-            assert_eq!(out[0].sequence, 7);
+            assert_eq!(out[0].sequence, 0);
             assert!(out.windows(2).all(|pair| {
                 pair[1].sequence == pair[0].sequence + 1
                     && pair[1].timestamp == pair[0].timestamp + 960
@@ -83,11 +90,11 @@ fn loss_is_concealed_and_reordering_is_put_right() {
     for (n, packet) in packets.iter().enumerate() {
         link.send(Duration::from_millis(n as u64 * 20), packet.clone());
     }
-    let mut transcoder = Transcoder::new(Rendition::High.encoder(), 0).unwrap();
+    let mut transcoder = maker(Rendition::High);
     let mut out = Vec::new();
     while let Some((_, packet)) = link.receive(Duration::from_secs(60)) {
         transcoder
-            .handle_packet(&packet.as_packet(None), |packet| out.push(packet))
+            .handle_packet(&packet.as_packet(None), |_, packet| out.push(packet))
             .unwrap();
     }
     let stats = transcoder.stats();
@@ -115,11 +122,11 @@ fn loss_is_concealed_and_reordering_is_put_right() {
 #[test]
 fn a_long_hole_is_jumped_over() {
     let (packets, _) = source(encoder::Config::default(), 5);
-    let mut transcoder = Transcoder::new(Rendition::Low.encoder(), 0).unwrap();
+    let mut transcoder = maker(Rendition::Low);
     let mut out = Vec::new();
     for packet in packets[..50].iter().chain(&packets[150..]) {
         transcoder
-            .handle_packet(&packet.as_packet(None), |packet| out.push(packet))
+            .handle_packet(&packet.as_packet(None), |_, packet| out.push(packet))
             .unwrap();
     }
     let stats = transcoder.stats();
@@ -134,6 +141,74 @@ fn a_long_hole_is_jumped_over() {
     assert_eq!(step, Some(101 * 960));
 }
 
+#[test]
+fn the_source_is_decoded_once_and_each_rendition_is_as_if_alone() {
+    let (packets, _) = source(encoder::Config::default(), 2);
+    let mut together = Transcoder::new();
+    let mut made: Vec<(Rendition, EncodedPacket)> = Vec::new();
+    for rendition in Rendition::ALL {
+        together.add(rendition).unwrap();
+    }
+    for packet in &packets {
+        together
+            .handle_packet(&packet.as_packet(None), |rendition, packet| {
+                made.push((rendition, packet));
+            })
+            .unwrap();
+    }
+    // Every packet was decoded once, whatever the number of renditions.
+    assert_eq!(together.stats().packets, packets.len() as u64);
+    for rendition in Rendition::ALL {
+        let mut alone = maker(rendition);
+        let mut expected = Vec::new();
+        for packet in &packets {
+            alone
+                .handle_packet(&packet.as_packet(None), |_, packet| expected.push(packet))
+                .unwrap();
+        }
+        let shared = made.iter().filter(|(other, _)| *other == rendition);
+        let shared: Vec<_> = shared.map(|(_, packet)| packet.clone()).collect();
+        assert_eq!(shared, expected, "{rendition:?}");
+    }
+}
+
+#[test]
+fn renditions_come_and_go_while_the_source_flows() {
+    let (packets, begins) = source(encoder::Config::default(), 2);
+    let mut transcoder = maker(Rendition::High);
+    let mut made: Vec<(Rendition, EncodedPacket)> = Vec::new();
+    for (n, packet) in packets.iter().enumerate() {
+        match n {
+            20 => transcoder.add(Rendition::Low).unwrap(),
+            60 => transcoder.remove(Rendition::High),
+            _ => {}
+        }
+        transcoder
+            .handle_packet(&packet.as_packet(None), |rendition, packet| {
+                made.push((rendition, packet));
+            })
+            .unwrap();
+    }
+    let of = |wanted| {
+        made.iter()
+            .filter(move |(rendition, _)| *rendition == wanted)
+    };
+    assert_eq!(of(Rendition::High).count(), 60);
+    let low: Vec<_> = of(Rendition::Low).map(|(_, packet)| packet).collect();
+    assert_eq!((low[0].sequence, low.len()), (0, packets.len() - 20));
+    // It begins with the source's packet of that moment, on its media time.
+    let joined = begins + 20 * 960;
+    assert!(
+        joined - low[0].timestamp < 960,
+        "{} of {joined}",
+        low[0].timestamp
+    );
+    assert!(
+        low.windows(2)
+            .all(|pair| pair[1].timestamp == pair[0].timestamp + 960)
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
@@ -141,7 +216,7 @@ proptest! {
         (prop_oneof![4 => 0u64..30, 1 => any::<u64>(), 1 => Just(u64::MAX)],
          prop_oneof![4 => 0u64..60_000, 1 => any::<u64>(), 1 => Just(u64::MAX)],
          proptest::collection::vec(any::<u8>(), 0..9)), 0..60)) {
-        let mut transcoder = Transcoder::new(Rendition::Low.encoder(), 0).unwrap();
+        let mut transcoder = maker(Rendition::Low);
         for (sequence, timestamp, payload) in &packets {
             let packet = Packet {
                 sequence: *sequence,
@@ -150,7 +225,7 @@ proptest! {
                 copy: false,
                 payload,
             };
-            let _ = transcoder.handle_packet(&packet, |_| ());
+            let _ = transcoder.handle_packet(&packet, |_, _| ());
         }
     }
 }

@@ -95,7 +95,7 @@ impl Track {
     /// What one listener may ask for: the frame rate, which doubles its bytes at most and
     /// allows for a tenth to be lost and asked for again and again until it comes.
     fn allowance(&self, now: Instant) -> Bucket {
-        let frames = self.ring.get().map_or(1, Ring::size);
+        let frames = self.ring.get().map_or(1, Ring::repair_packets);
         Bucket::new(frames, frames, now)
     }
 }

@@ -37,7 +37,11 @@ fn listener() -> (Heard, Arc<Listener>) {
 }
 
 fn track(id: u64) -> Arc<Track> {
-    Track::new(TrackId::new(id).unwrap(), Arc::default())
+    Track::new(
+        TrackId::new(id).unwrap(),
+        super::Kept::default(),
+        Arc::default(),
+    )
 }
 
 #[test]

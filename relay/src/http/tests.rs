@@ -87,7 +87,7 @@ async fn a_schema_names_every_field_of_a_station() {
     let described: serde_json::Value = serde_json::from_str(OPENAPI).unwrap();
     let station = serde_json::json!({
         "id": "a", "name": "", "description": "", "state": "live", "started_at": 1,
-        "listeners": 0, "listeners_peak": 0, "renditions": [],
+        "listeners": 0, "listeners_peak": 0, "renditions": [], "rewind_ms": 1,
         "metadata": { "timestamp": 1, "title": "", "artist": "", "album": "", "url": "", "artwork_url": "" },
     });
     let station: wire::message::Station = serde_json::from_value(station).unwrap();

@@ -42,6 +42,8 @@ pub(crate) use standing_in::Turn;
 pub(crate) struct Core {
     limits: config::Limits,
     timing: config::Timing,
+    /// How far back listeners of stations that are not configured may begin.
+    rewind: Duration,
     log: EventLog,
     stations: BTreeMap<StationId, Entry>,
     listening: HashMap<SessionId, StationId>,
@@ -61,6 +63,8 @@ struct Entry {
     name: String,
     description: String,
     configured: bool,
+    /// How far back its listeners may begin.
+    rewind: Duration,
     on_air: Option<OnAir>,
     listeners: BTreeMap<SessionId, Rendition>,
     peak: u64,
@@ -118,6 +122,7 @@ impl Core {
         let mut core = Self {
             limits: config.limits.clone(),
             timing: config.timing.clone(),
+            rewind: Duration::from_secs(60 * u64::from(config.rewind.minutes)),
             log: EventLog::new(epoch),
             stations: BTreeMap::new(),
             listening: HashMap::new(),
@@ -137,7 +142,13 @@ impl Core {
                 .clone()
                 .unwrap_or_else(|| station.id.to_string());
             let description = station.description.clone();
-            let entry = Entry::new(name, description, true, now.instant);
+            let mut entry = Entry::new(
+                name,
+                description,
+                config.rewind_of(&station.id),
+                now.instant,
+            );
+            entry.configured = true;
             core.stations.insert(station.id.clone(), entry);
         }
         core
@@ -232,11 +243,12 @@ impl Core {
 }
 
 impl Entry {
-    fn new(name: String, description: String, configured: bool, now: Instant) -> Self {
+    fn new(name: String, description: String, rewind: Duration, now: Instant) -> Self {
         Self {
             name,
             description,
-            configured,
+            configured: false,
+            rewind,
             on_air: None,
             listeners: BTreeMap::new(),
             peak: 0,
@@ -260,6 +272,7 @@ impl Entry {
             listeners_peak: self.peak,
             metadata: on_air.and_then(|on_air| on_air.metadata(now)).cloned(),
             renditions: Rendition::names(),
+            rewind_ms: self.rewind.as_millis() as u64,
         }
     }
 

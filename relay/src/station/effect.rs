@@ -1,10 +1,14 @@
 //! What the registry's core wants done.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use media::transcoder;
 use wire::frame::Push;
 use wire::message::{CountsByStation, Metadata, PublishEndCode};
 use wire::{StationId, TrackId};
 
+use super::media_clock::MediaClock;
 use crate::session::SessionId;
 
 /// One publish, by a session or from inside the process.
@@ -18,20 +22,21 @@ pub(crate) enum Effect {
     Tell(Audience, Lane, Push),
     /// Tell the subscribers of `stations` new counts.
     Counts(CountsByStation),
-    /// A track begins to exist.
-    Open(TrackId),
+    /// A track begins to exist, and keeps so much of what it carries.
+    Open(TrackId, Duration),
     /// A rendition's track begins to exist, to be made from another track.
     Make {
         track: TrackId,
         from: TrackId,
         rendition: transcoder::Rendition,
+        kept: Duration,
     },
     /// All who take the first track, transcoders included, take the second instead.
     Move(TrackId, TrackId),
     /// A track ends to exist; nobody takes it any more.
     Close(TrackId),
-    /// The session takes this track and no other.
-    Attach(SessionId, TrackId),
+    /// The session takes this track and no other, live or from so far back on.
+    Attach(SessionId, TrackId, Option<Back>),
     /// The session takes no track.
     Detach(SessionId),
     /// That publish is over although its source did not end it.
@@ -40,6 +45,15 @@ pub(crate) enum Effect {
     Ring(StationId),
     /// Something happened to a station that parts of the relay follow.
     Happened(StationId, Happening),
+}
+
+/// How a session hears what passed before.
+#[derive(Debug, Clone)]
+pub(crate) struct Back {
+    /// How far back it begins.
+    pub(crate) time: Duration,
+    /// What its packets are paced by.
+    pub(crate) clock: Arc<MediaClock>,
 }
 
 /// What happens to a station.

@@ -84,7 +84,7 @@ impl MediaClock {
 }
 
 /// Samples at 48 kHz in that time.
-fn samples(time: Duration) -> u64 {
+pub(crate) fn samples(time: Duration) -> u64 {
     (time.as_micros() * 48 / 1000) as u64
 }
 

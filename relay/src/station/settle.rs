@@ -2,20 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use media::transcoder;
 use wire::code::ErrorCode;
 use wire::frame::{Error, Push, Reply};
-use wire::message::{STATIONS_CHANNEL, SubscribeParams, Subscribed};
+use wire::message::{ListenResult, STATIONS_CHANNEL, SubscribeParams, Subscribed};
 use wire::{StationId, TrackId};
 
 use super::core::Published;
-use super::effect::{Audience, Effect, Lane};
+use super::effect::{Audience, Back, Effect, Lane};
 use super::ingest::Feed;
 use super::{Inner, Live};
 use crate::clock::Now;
-use crate::fanout::Track;
 use crate::fanout::rendition::Transcoder;
+use crate::fanout::{Kept, Track};
 use crate::session::SessionId;
 use crate::session::gated::echo;
 use crate::session::outbox::Frame;
@@ -50,15 +51,19 @@ impl Inner {
                     }
                 }
             }
-            Effect::Open(track) => self.open(track, None),
+            Effect::Open(track, kept) => self.open(track, kept),
             Effect::Make {
                 track,
                 from,
                 rendition,
-            } => self.make(track, from, rendition),
+                kept,
+            } => {
+                self.open(track, kept);
+                self.make(track, from, rendition);
+            }
             Effect::Move(from, to) => self.move_listeners(from, to),
             Effect::Close(track) => self.close(track),
-            Effect::Attach(session, track) => self.attach(session, track),
+            Effect::Attach(session, track, back) => self.attach(session, track, back),
             Effect::Detach(session) => self.detach(session),
             Effect::End(source, code) => {
                 if let Some(feed) = self.feeds.remove(&source) {
@@ -145,12 +150,29 @@ impl Inner {
         }
     }
 
-    fn attach(&mut self, session: SessionId, track: TrackId) {
+    /// Completes the answer to `listen` by where one begins who goes back.
+    pub(super) fn look_back(&self, result: &mut ListenResult, rewind: Duration) {
+        let most = Duration::from_millis(result.station.rewind_ms);
+        let live = result.track.as_ref();
+        let live = live.and_then(|track| self.tracks.get(&track.id));
+        let begin = live.and_then(|live| live.track.begin(rewind.min(most)));
+        if let Some(begin) = begin.filter(|_| !rewind.is_zero() && !most.is_zero()) {
+            result.rewind_ms = begin.behind.as_millis() as u64;
+            result.timestamp = Some(begin.timestamp);
+        }
+    }
+
+    fn attach(&mut self, session: SessionId, track: TrackId, back: Option<Back>) {
         self.detach(session);
         let member = self.sessions.get_mut(&session);
         let live = self.tracks.get(&track);
         if let (Some(member), Some(live)) = (member, live) {
-            live.track.attach(&member.listener);
+            match back {
+                Some(back) => live
+                    .track
+                    .attach_back(&member.listener, back, Instant::now()),
+                None => live.track.attach(&member.listener),
+            }
             member.track = Some(track);
         }
     }
@@ -169,24 +191,41 @@ impl Inner {
         }
     }
 
-    fn open(&mut self, id: TrackId, transcoder: Option<Transcoder>) {
-        let track = Track::new(id, Arc::clone(&self.metrics));
+    fn open(&mut self, id: TrackId, time: Duration) {
+        let kept = Kept {
+            time,
+            bytes: match time.is_zero() {
+                true => 0,
+                false => self.rewind_bytes,
+            },
+        };
+        let track = Track::new(id, kept, Arc::clone(&self.metrics));
+        let transcoder = None;
         self.tracks.insert(id, Live { track, transcoder });
     }
 
     fn make(&mut self, id: TrackId, from: TrackId, rendition: transcoder::Rendition) {
-        self.open(id, None);
-        let source = self.tracks.get(&from).map(|live| Arc::clone(&live.track));
-        let live = self.tracks.get_mut(&id);
-        if let (Some(source), Some(live)) = (source, live) {
-            let metrics = Arc::clone(&self.metrics);
-            live.transcoder = Transcoder::start(rendition, &source, &live.track, metrics);
+        let made = self.tracks.get(&id).map(|live| Arc::clone(&live.track));
+        let source = self.tracks.get_mut(&from);
+        if let (Some(source), Some(made)) = (source, made) {
+            if source.transcoder.is_none() {
+                source.transcoder = Transcoder::start(&source.track, &self.metrics);
+            }
+            if let Some(transcoder) = &mut source.transcoder {
+                transcoder.add(rendition, &made);
+            }
         }
     }
 
     fn move_listeners(&mut self, from: TrackId, to: TrackId) {
         if let (Some(from), Some(to)) = (self.tracks.get(&from), self.tracks.get(&to)) {
             from.track.move_listeners(&to.track);
+        }
+        // It takes its source's packets as a listener of that track, which moved.
+        let transcoder = self.tracks.get_mut(&from);
+        let transcoder = transcoder.and_then(|live| live.transcoder.take());
+        if let Some(live) = self.tracks.get_mut(&to) {
+            live.transcoder = transcoder;
         }
         for member in self.sessions.values_mut() {
             if member.track == Some(from) {
@@ -200,10 +239,11 @@ impl Inner {
             return;
         };
         live.track.close();
-        // A transcoder takes its source's packets as a listener of that track.
-        if let Some(transcoder) = live.transcoder {
-            for other in self.tracks.values() {
-                transcoder.leave(&other.track);
+        for source in self.tracks.values_mut() {
+            let transcoder = source.transcoder.as_mut();
+            let idle = transcoder.is_some_and(|made| made.remove(id) && made.is_idle());
+            if let Some(transcoder) = source.transcoder.take_if(|_| idle) {
+                transcoder.leave(&source.track);
             }
         }
         for member in self.sessions.values_mut() {

@@ -102,6 +102,66 @@ async fn a_rendition_sounds_like_its_source_and_ends_with_its_listeners() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn all_renditions_of_a_station_share_one_decoding() {
+    let relay =
+        TestRelay::with(|config| config.timing.rendition_grace = Duration::from_millis(300)).await;
+    let source = tone(&relay);
+    let mut listeners = Vec::new();
+    for rendition in ["high", "medium", "low"] {
+        let mut listener = Client::greet(&relay, Kind::WebTransport, None).await;
+        let listen = json!({ "station": "demo", "rendition": rendition });
+        let result = listener.request("listen", listen).await.unwrap();
+        let track = result["track"]["id"].as_u64().unwrap();
+        hear(&mut listener, track, 10).await;
+        listeners.push((listener, track));
+    }
+    assert_eq!(relay.metric("skywave_renditions_active").await, 3);
+    assert_eq!(relay.metric("skywave_transcoders_active").await, 1);
+    // Each ends alone, and the others go on.
+    while let Some((listener, _)) = listeners.pop() {
+        drop(listener);
+        let left = listeners.len() as u64;
+        eventually("the rendition ends", || async {
+            relay.metric("skywave_renditions_active").await == left
+        })
+        .await;
+        for (listener, track) in &mut listeners {
+            hear(listener, *track, 5).await;
+        }
+    }
+    eventually("nothing is decoded for nobody", || async {
+        relay.metric("skywave_transcoders_active").await == 0
+    })
+    .await;
+    source.abort();
+}
+
+/// Switching within a session goes on at the same media time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_switch_continues_the_media_time() {
+    let relay = TestRelay::start().await;
+    let source = tone(&relay);
+    let mut listener = Client::greet(&relay, Kind::WebSocket, None).await;
+    let mut end = None;
+    for rendition in ["source", "high", "low", "medium", "source"] {
+        let listen = json!({ "station": "demo", "rendition": rendition });
+        let result = listener.request("listen", listen).await.unwrap();
+        let track = result["track"]["id"].as_u64().unwrap();
+        let (timestamps, _) = hear(&mut listener, track, 10).await;
+        if let Some(end) = end {
+            // The codec's delay behind what was heard last, or a few packets on.
+            let apart = timestamps[0] as i64 - end as i64;
+            assert!(
+                (-1_920..9_600).contains(&apart),
+                "{rendition}: {apart} samples"
+            );
+        }
+        end = timestamps.last().map(|last| last + 960);
+    }
+    source.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rendition_waited_for_off_air_starts_with_the_station() {
     let relay = TestRelay::start().await;
     let (mut first, _) = Client::publisher(&relay, Kind::WebSocket, "demo").await;

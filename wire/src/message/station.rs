@@ -25,6 +25,9 @@ pub struct Station {
     pub metadata: Option<Metadata>,
     /// The renditions a listener may choose.
     pub renditions: Vec<String>,
+    /// How far back a listener may begin at most, in milliseconds; 0 where only live is heard.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub rewind_ms: u64,
 }
 
 /// Whether a station is on air.

@@ -1,23 +1,29 @@
 //! Listening: joining, switching and leaving, and the counts that follow.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use wire::StationId;
 use wire::code::ErrorCode;
 use wire::frame::{Error, Push};
 use wire::message::{ListenResult, Track};
 
-use super::super::effect::{Audience, Effect, Happening, Lane};
+use super::super::effect::{Audience, Back, Effect, Happening, Lane};
 use super::super::ladder::Rendition;
+use super::super::media_clock::samples;
 use super::{Core, Entry, Made, unknown_station};
 use crate::clock::Now;
 use crate::session::SessionId;
 
 impl Core {
-    /// Makes the session a listener of that station and of no other.
+    /// Makes the session a listener of that station and of no other, live or from as far
+    /// back on as the station lets it.
     pub(crate) fn listen(
         &mut self,
         session: SessionId,
         station: &StationId,
         rendition: &str,
+        rewind: Duration,
         now: Now,
     ) -> Result<ListenResult, Error> {
         if !self.stations.contains_key(station) {
@@ -37,13 +43,36 @@ impl Core {
             self.leave(session, now);
         }
         self.enter(session, station, rendition, now);
+        let back = self.back(station, rewind);
+        let time = back.as_ref().map_or(Duration::ZERO, |back| back.time);
         match &track {
-            Some(track) => self.effects.push_back(Effect::Attach(session, track.id)),
+            Some(track) => self
+                .effects
+                .push_back(Effect::Attach(session, track.id, back)),
             None => self.effects.push_back(Effect::Detach(session)),
         }
-        self.tell_newcomer(session, station, now);
-        let station = self.station(station, now).expect("it was found above");
-        Ok(ListenResult { station, track })
+        self.tell_newcomer(session, station, time, now);
+        let entry = self.stations.get(station).expect("it was found above");
+        let on_air = entry.on_air.as_ref();
+        Ok(ListenResult {
+            timestamp: on_air
+                .filter(|_| track.is_some())
+                .map(|on_air| on_air.clock.newest(now.instant)),
+            station: entry.view(station, now),
+            track,
+            rewind_ms: 0,
+        })
+    }
+
+    /// How far back somebody begins who asks for `rewind`; none is live.
+    fn back(&self, station: &StationId, rewind: Duration) -> Option<Back> {
+        let entry = self.stations.get(station)?;
+        let on_air = entry.on_air.as_ref()?;
+        let time = rewind.min(entry.rewind);
+        (!time.is_zero()).then(|| Back {
+            time,
+            clock: Arc::clone(&on_air.clock),
+        })
     }
 
     /// The station the session listens to.
@@ -66,7 +95,10 @@ impl Core {
         let Some(on_air) = entry.and_then(|entry| entry.on_air.as_ref()) else {
             return Ok(None);
         };
-        let from = on_air.track;
+        let (from, kept) = (
+            on_air.track,
+            entry.map_or(Duration::ZERO, |entry| entry.rewind),
+        );
         if let Rendition::Made(rendition) = rendition
             && !on_air.ladder.contains_key(&rendition)
         {
@@ -88,6 +120,7 @@ impl Core {
                 track,
                 from,
                 rendition,
+                kept,
             });
         }
         Ok(self
@@ -203,8 +236,8 @@ impl Core {
         self.effects.push_back(Effect::Counts(counts));
     }
 
-    /// Tells one listener what plays and how many listen.
-    fn tell_newcomer(&mut self, session: SessionId, id: &StationId, now: Now) {
+    /// Tells one listener what plays, from so far back on, and how many listen.
+    fn tell_newcomer(&mut self, session: SessionId, id: &StationId, back: Duration, now: Now) {
         let Some(entry) = self.stations.get(id) else {
             return;
         };
@@ -212,7 +245,8 @@ impl Core {
         let mut pushes = Vec::new();
         if let Some(on_air) = &entry.on_air {
             let newest = on_air.clock.newest(now.instant);
-            for metadata in on_air.timeline.from(newest) {
+            let from = newest.saturating_sub(samples(back));
+            for metadata in on_air.timeline.from(from) {
                 pushes.push((Lane::Metadata, Push::new(&*channel, "metadata", metadata)));
             }
         }

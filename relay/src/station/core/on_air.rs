@@ -242,7 +242,7 @@ impl Core {
             })?;
             self.stations.remove(&oldest);
         }
-        let entry = Entry::new(id.to_string(), String::new(), false, now.instant);
+        let entry = Entry::new(id.to_string(), String::new(), self.rewind, now.instant);
         self.stations.insert(id.clone(), entry);
         Ok(())
     }

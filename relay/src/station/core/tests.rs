@@ -74,7 +74,9 @@ impl Scene {
 
     fn listen(&mut self, session: u64, rendition: &str) -> Option<Track> {
         let session = SessionId(session);
-        let result = self.core.listen(session, &id("demo"), rendition, self.now);
+        let result = self
+            .core
+            .listen(session, &id("demo"), rendition, Duration::ZERO, self.now);
         result.unwrap().track
     }
 
@@ -102,17 +104,18 @@ fn words(effect: &Effect) -> String {
                 .map(|(id, counts)| format!("{id}={}", counts.count));
             format!("counts {}", counts.collect::<Vec<_>>().join(" "))
         }
-        Effect::Open(track) => format!("open {track}"),
+        Effect::Open(track, _) => format!("open {track}"),
         Effect::Make {
             track,
             from,
             rendition,
+            ..
         } => {
             format!("make {} {track} from {from}", rendition.name())
         }
         Effect::Move(from, to) => format!("move {from} to {to}"),
         Effect::Close(track) => format!("close {track}"),
-        Effect::Attach(who, track) => format!("attach {} to {track}", who.0),
+        Effect::Attach(who, track, _) => format!("attach {} to {track}", who.0),
         Effect::Detach(who) => format!("detach {}", who.0),
         Effect::End(_, code) => format!("end {code:?}"),
         Effect::Ring(_) => "ring".to_owned(),
@@ -317,7 +320,7 @@ fn too_many_renditions_are_refused_and_change_nothing() {
     scene.effects();
     let refused = scene
         .core
-        .listen(SessionId(2), &id("demo"), "high", scene.now);
+        .listen(SessionId(2), &id("demo"), "high", Duration::ZERO, scene.now);
     assert_eq!(refused.unwrap_err().code, ErrorCode::Overloaded);
     assert!(scene.effects().is_empty());
     assert!(scene.listen(3, "source").is_some());
@@ -418,6 +421,7 @@ fn unconfigured_stations_are_forgotten_and_bounded() {
             id: id("fixed"),
             name: Some("Fixed".into()),
             description: "always there".into(),
+            rewind_minutes: None,
         }];
     });
     let on =
@@ -457,7 +461,13 @@ fn the_state_told_fits_a_frame_with_the_most_heard_first() {
     }
     scene
         .core
-        .listen(SessionId(1000), &id("s399"), "source", scene.now)
+        .listen(
+            SessionId(1000),
+            &id("s399"),
+            "source",
+            Duration::ZERO,
+            scene.now,
+        )
         .unwrap();
     let subscribed = scene
         .core
@@ -483,6 +493,7 @@ fn a_stand_in_plays_whenever_nobody_else_does() {
             id: id("demo"),
             name: Some("Demo".into()),
             description: String::new(),
+            rewind_minutes: None,
         });
     });
     let demo = id("demo");
@@ -609,9 +620,13 @@ fn random_lives_leave_nothing_behind() {
             }
             2 | 3 => {
                 let rendition = ["source", "high", "low"][random.random_range(0..3)];
-                let _ = scene
-                    .core
-                    .listen(SessionId(who), &id(station), rendition, scene.now);
+                let _ = scene.core.listen(
+                    SessionId(who),
+                    &id(station),
+                    rendition,
+                    Duration::ZERO,
+                    scene.now,
+                );
             }
             4 => {
                 scene.core.unlisten(SessionId(who), scene.now);
@@ -663,4 +678,53 @@ fn check(core: &Core) {
     assert_eq!(core.listening.len(), listeners);
     let made: usize = on_air().map(|on_air| on_air.ladder.len()).sum();
     assert_eq!(core.renditions, made);
+}
+
+#[test]
+fn who_goes_back_is_told_what_held_then_and_all_that_came_since() {
+    let mut scene = Scene::with(|config| config.rewind.minutes = 2);
+    let published = scene.publish(session(1), |_| {}).unwrap();
+    for title in ["first", "second", "third"] {
+        let metadata = Metadata {
+            title: title.into(),
+            ..Metadata::default()
+        };
+        let told = scene
+            .core
+            .update_metadata(published.source, metadata, scene.now);
+        told.unwrap();
+        scene.wait(60 * SECOND);
+    }
+    let mut told = |who: u64, seconds: u32| {
+        let (listener, back) = (SessionId(who), seconds * SECOND);
+        let result = scene
+            .core
+            .listen(listener, &id("demo"), "source", back, scene.now);
+        assert_eq!(result.unwrap().station.rewind_ms, 120_000);
+        let mut titles = Vec::new();
+        let mut begun = None;
+        while let Some(effect) = scene.core.poll_effect() {
+            match effect {
+                Effect::Tell(Audience::Session(to), Lane::Metadata, push) if to == listener => {
+                    let metadata: Metadata = wire::frame::read(&push.data).unwrap();
+                    titles.push(metadata.title);
+                }
+                Effect::Attach(_, _, back) => begun = Some(back.map(|back| back.time)),
+                _ => {}
+            }
+        }
+        (titles, begun.unwrap())
+    };
+    // Three minutes on air, a title a minute.
+    assert_eq!(told(2, 0), (vec!["third".to_owned()], None));
+    let (titles, begun) = told(3, 90);
+    assert_eq!(titles, ["second", "third"]);
+    assert_eq!(begun, Some(90 * SECOND));
+    let (titles, begun) = told(4, 3_600);
+    assert_eq!(
+        begun,
+        Some(120 * SECOND),
+        "no further than the station lets one"
+    );
+    assert_eq!(titles.len(), 2, "{titles:?}");
 }

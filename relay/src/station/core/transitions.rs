@@ -10,7 +10,7 @@ use wire::{StationId, TrackId};
 
 use super::super::effect::{Audience, Effect, Happening, Lane};
 use super::super::ladder::Rendition;
-use super::super::media_clock::MediaClock;
+use super::super::media_clock::{MediaClock, samples};
 use super::super::timeline::Timeline;
 use super::{Core, OnAir, Source};
 use crate::clock::Now;
@@ -47,10 +47,10 @@ impl Core {
     /// Puts the station on air: everyone who waits for it gets a track.
     pub(super) fn start(&mut self, id: &StationId, source: Source, params: TrackParams, now: Now) {
         let track = self.new_track();
-        self.effects.push_back(Effect::Open(track));
         let Some(entry) = self.stations.get_mut(id) else {
             return;
         };
+        self.effects.push_back(Effect::Open(track, entry.rewind));
         entry.peak = entry.listeners.len() as u64;
         entry.peak_told = 0;
         entry.on_air = Some(OnAir {
@@ -73,7 +73,8 @@ impl Core {
         for (session, rendition) in waiting {
             // With too many renditions already, who waits for one goes on waiting.
             if let Ok(Some(track)) = self.prepare_track(id, rendition) {
-                self.effects.push_back(Effect::Attach(session, track.id));
+                self.effects
+                    .push_back(Effect::Attach(session, track.id, None));
                 let push = Push::new(id.channel(), "started", &Started { track });
                 self.tell(Audience::Session(session), Lane::Control, push);
             }
@@ -102,7 +103,9 @@ impl Core {
 
     fn replace_track(&mut self, id: &StationId, former: TrackId, params: TrackParams) {
         let track = self.new_track();
-        self.effects.push_back(Effect::Open(track));
+        let kept = self.stations.get(id).map(|entry| entry.rewind);
+        let kept = kept.unwrap_or_default();
+        self.effects.push_back(Effect::Open(track, kept));
         self.effects.push_back(Effect::Move(former, track));
         self.effects.push_back(Effect::Close(former));
         let Some(entry) = self.stations.get_mut(id) else {
@@ -132,10 +135,16 @@ impl Core {
     pub(super) fn set_title(&mut self, id: &StationId, mut title: Metadata, newest: u64, now: Now) {
         let from = *title.timestamp.get_or_insert(newest);
         let push = Push::new(id.channel(), "metadata", &title);
-        let Some(on_air) = self.on_air_mut(id) else {
+        let Some(entry) = self.stations.get_mut(id) else {
             return;
         };
-        on_air.timeline.insert(from, title.clone(), newest);
+        let kept_from = newest.saturating_sub(samples(entry.rewind));
+        let Some(on_air) = &mut entry.on_air else {
+            return;
+        };
+        on_air
+            .timeline
+            .insert(from, title.clone(), kept_from, newest);
         if from > newest {
             self.wake_by(Some(now.instant + Duration::from_millis(20)));
         }

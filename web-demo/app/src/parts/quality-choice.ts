@@ -2,6 +2,7 @@
 import { h } from '../dom.ts';
 
 const NAMES: Record<string, string> = {
+  auto: 'Auto',
   source: 'Original',
   high: 'High · 128 kb/s',
   medium: 'Medium · 64 kb/s',
@@ -35,11 +36,12 @@ export class QualityChoice {
 
   /** Shows what there is and which one is heard. */
   show(renditions: readonly string[], current: string): void {
-    const shown = renditions.join();
+    const choices = ['auto', ...renditions];
+    const shown = choices.join();
     if (shown !== this.#shown) {
       this.#shown = shown;
       this.#select.replaceChildren(
-        ...renditions.map((value) => h('option', { value, text: NAMES[value] ?? value })),
+        ...choices.map((value) => h('option', { value, text: NAMES[value] ?? value })),
       );
     }
     this.#select.value = current;

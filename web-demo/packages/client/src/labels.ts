@@ -24,6 +24,14 @@ export function stateLabel(state: PlayerState, onAir: boolean): string {
   }
 }
 
+/** How much later than live it is heard: `30 s behind live`, `2 min behind live`. */
+export function behindLabel(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 60) return `${seconds} s behind live`;
+  const [minutes, rest] = [Math.floor(seconds / 60), seconds % 60];
+  return `${minutes} min${rest === 0 ? '' : ` ${rest} s`} behind live`;
+}
+
 /** `Title, by Artist` in one line. */
 export function nowPlayingLabel(metadata: Metadata | undefined): string {
   if (!metadata) return '';

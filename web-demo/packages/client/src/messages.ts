@@ -23,7 +23,13 @@ export type ToWorker =
   | OpenMessage
   /** Where audio goes from now on; the port is transferred. */
   | { readonly type: 'audio'; readonly port: MessagePort }
-  | { readonly type: 'listen'; readonly station: string; readonly rendition?: string }
+  | {
+      readonly type: 'listen';
+      readonly station: string;
+      readonly rendition?: string;
+      /** How far back to begin. */
+      readonly rewindMs?: number;
+    }
   | { readonly type: 'unlisten' }
   | { readonly type: 'subscribe'; readonly channel: string }
   | { readonly type: 'unsubscribe'; readonly channel: string }
@@ -84,6 +90,8 @@ export interface Listening {
   readonly phase: 'asking' | 'listening' | 'refused';
   /** The station as it was when the relay agreed. */
   readonly info?: Station;
+  /** How much later than live it is heard, in milliseconds, once the relay has agreed. */
+  readonly behindMs?: number;
   /** What flows; absent while the station is offline or the rendition not flowing yet. */
   readonly track?: Track;
   /** Why the relay refused. It is asked again when that may help. */
@@ -125,7 +133,14 @@ export const ALIVE_MS = 1_000;
 export type ToWorkletAudio =
   | ArrayBuffer
   /** A stream begins: datagrams of this track follow; null when nothing is to be heard. */
-  | { readonly type: 'track'; readonly track: Track | null }
+  | {
+      readonly type: 'track';
+      readonly track: Track | null;
+      /** How much later than live its datagrams are sent, on purpose. */
+      readonly behindMs: number;
+      /** Whether it is on the media time of the track before, and follows it without a seam. */
+      readonly goesOn: boolean;
+    }
   /** Server clock minus `Date.now()`, in milliseconds. */
   | { readonly type: 'clock'; readonly offsetMs: number; readonly roundTripMs: number };
 

@@ -4,8 +4,9 @@
  */
 import type { Metadata } from './wire/objects.ts';
 
-// A station that announces more pieces than this ahead is announcing its programme.
-const PENDING_MAX = 16;
+// What one goes back for was played before, and a station that announces more ahead than the
+// rest of this is announcing its programme.
+const PENDING_MAX = 128;
 
 /** Metadata in the order of media time. */
 export class NowPlayingTimeline {
@@ -36,7 +37,7 @@ export class NowPlayingTimeline {
     this.#pending = this.#pending.filter((entry) => entry.timestamp !== timestamp);
     this.#pending.push({ timestamp, metadata });
     this.#pending.sort((left, right) => left.timestamp - right.timestamp);
-    if (this.#pending.length > PENDING_MAX) this.#pending.shift();
+    if (this.#pending.length > PENDING_MAX) this.#pending.pop();
   }
 
   /** The media time has come to `position`; `true` when something else is shown now. */

@@ -1,5 +1,6 @@
 /** Plays a station: session, receiver, volume and what is playing, as one thing. */
 import { AudioOutput, type Capture } from './audio-output.ts';
+import { AUTO_RENDITION, AutoChoice } from './auto-choice.ts';
 import { connect, type ConnectOptions, type Session } from './session.ts';
 import { Emitter, type Unsubscribe } from './emitter.ts';
 import { failure, messageOf, SkywaveError } from './errors.ts';
@@ -23,8 +24,11 @@ import { playerStats, type PlayerStats } from './player-stats.ts';
 export interface PlayerOptions extends ConnectOptions {
   /** The station's id. */
   readonly station: string;
-  /** `source` (the default) as the station sends it, or `high`, `medium`, `low`. */
+  /** `auto` (the default) moves by what the network carries between `source`, as the station
+   * sends it, and `high`, `medium`, `low`; each of them stays. */
   readonly rendition?: string;
+  /** How far back to begin, in seconds; live by default. See {@link Player.rewind}. */
+  readonly rewind?: number;
   /** Less delay or fewer faults: `interactive`, `live` (the default) or `safe`. */
   readonly latency?: Latency;
   /** How many bytes repair of lost packets may cost; `auto` by default. */
@@ -67,7 +71,9 @@ export class Player extends Emitter<PlayerEvents> {
   readonly #card: MediaSessionCard;
   #output: AudioOutput | undefined;
   #stationId: string;
-  #rendition: string | undefined;
+  #rendition: string;
+  #choice: AutoChoice | undefined;
+  #rewind: number;
   #preferences: Preferences;
   #volume: number;
   #muted: boolean;
@@ -75,6 +81,7 @@ export class Player extends Emitter<PlayerEvents> {
   #failure: SkywaveError | undefined;
   #status: WorkletStatus | undefined;
   #station: Station | undefined;
+  #flowing: { readonly station: string; readonly rendition: string } | undefined;
   #state: PlayerState = 'idle';
   // A `pause` or another `play` while one is on its way makes the earlier one void.
   #round = 0;
@@ -83,7 +90,9 @@ export class Player extends Emitter<PlayerEvents> {
     super();
     this.#options = options;
     this.#stationId = options.station;
-    this.#rendition = options.rendition;
+    this.#rendition = options.rendition ?? AUTO_RENDITION;
+    this.#choice = this.#newChoice();
+    this.#rewind = clampRewind(options.rewind ?? 0);
     this.#preferences = { latency: options.latency ?? 'live', repair: options.repair ?? 'auto' };
     this.#volume = clampLevel(options.volume ?? 1);
     this.#muted = options.muted ?? false;
@@ -143,6 +152,8 @@ export class Player extends Emitter<PlayerEvents> {
   set stationId(id: string) {
     if (id === this.#stationId) return;
     this.#stationId = id;
+    this.#rewind = 0;
+    this.#choice = this.#newChoice();
     this.#station = undefined;
     this.#nowPlaying.reset();
     this.#describe(this.session.stations().get(id));
@@ -154,15 +165,40 @@ export class Player extends Emitter<PlayerEvents> {
     return this.#station;
   }
 
-  /** The rendition asked for; a switch keeps the session and is silent for a moment. */
+  /**
+   * The rendition asked for, or `auto`; `stats.rendition` tells which flows. A switch keeps the
+   * session and is not heard.
+   */
   get rendition(): string {
-    return this.#rendition ?? 'source';
+    return this.#rendition;
   }
 
   set rendition(rendition: string) {
     if (rendition === this.rendition) return;
     this.#rendition = rendition;
+    this.#choice = this.#newChoice();
     this.#listen();
+  }
+
+  /**
+   * How far back from the present it plays, in seconds, as was asked for; 0 is live. The
+   * station's `rewindMs` is the most, and {@link behindMs} what the server has. A change
+   * keeps the session and is silent for a moment; {@link pause} ends it.
+   */
+  get rewind(): number {
+    return this.#rewind;
+  }
+
+  set rewind(seconds: number) {
+    const rewind = clampRewind(seconds);
+    if (rewind === this.#rewind) return;
+    this.#rewind = rewind;
+    this.#listen();
+  }
+
+  /** How much later than live it is heard, in milliseconds. */
+  get behindMs(): number {
+    return this.#wanted ? (this.session.listening?.behindMs ?? 0) : 0;
   }
 
   /** Less delay or fewer faults; a change is followed without a gap. */
@@ -263,6 +299,7 @@ export class Player extends Emitter<PlayerEvents> {
     this.#round++;
     if (!this.#wanted) return;
     this.#wanted = false;
+    this.#rewind = 0;
     this.#status = undefined;
     this.session.unlisten();
     this.#output?.stop();
@@ -309,6 +346,7 @@ export class Player extends Emitter<PlayerEvents> {
         this.#status = status;
         this.#nowPlaying.follow(this.mediaTime);
         this.#update();
+        if (this.#choice?.handle(status)) this.#listen();
         this.emit('stats', this.stats);
       },
       onRenewed: () => {
@@ -330,7 +368,8 @@ export class Player extends Emitter<PlayerEvents> {
 
   #listen(): void {
     if (!this.#wanted) return;
-    this.session.listen(this.#stationId, this.#rendition);
+    const rendition = this.#choice?.rendition ?? this.#rendition;
+    this.session.listen(this.#stationId, rendition, this.#rewind * 1000);
   }
 
   #handleSession(status: SessionStatus): void {
@@ -341,6 +380,11 @@ export class Player extends Emitter<PlayerEvents> {
   #handleListening(listening: Listening | null): void {
     // Another connection may lead to another run of the relay, with another media time.
     if (listening?.phase === 'asking') this.#nowPlaying.reset();
+    if (listening?.track && listening.info) {
+      this.#flowing = { station: listening.station, rendition: listening.track.rendition };
+      this.#choice?.flows(listening.info.renditions, listening.track);
+    }
+    if (listening?.phase === 'refused') this.#handleRefusal(listening);
     if (listening?.station === this.#stationId && listening.info) {
       this.#describe({
         ...listening.info,
@@ -348,6 +392,18 @@ export class Player extends Emitter<PlayerEvents> {
       });
     }
     this.#update();
+  }
+
+  #newChoice(): AutoChoice | undefined {
+    return this.#rendition === AUTO_RENDITION ? new AutoChoice() : undefined;
+  }
+
+  /** What was chosen is not to be had now: what flowed before is. */
+  #handleRefusal({ station, rendition }: Listening): void {
+    const before = this.#flowing;
+    if (!this.#choice || before?.station !== station || before.rendition === rendition) return;
+    this.#choice.refused(before.rendition, (this.#status?.contextTime ?? 0) * 1000);
+    this.#listen();
   }
 
   #handlePush({ type, data }: Push): void {
@@ -408,6 +464,10 @@ export class Player extends Emitter<PlayerEvents> {
     this.#card.tell(state);
     this.emit('state', state);
   }
+}
+
+function clampRewind(seconds: number): number {
+  return Number.isFinite(seconds) ? Math.max(0, seconds) : 0;
 }
 
 function clampLevel(level: number): number {

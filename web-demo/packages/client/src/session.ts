@@ -84,7 +84,7 @@ export class Session extends Emitter<SessionEvents> {
   #token: string | undefined;
   #status: SessionStatus = { phase: 'connecting' };
   #listening: Listening | null = null;
-  #wanted: { station: string; rendition?: string } | undefined;
+  #wanted: { station: string; rendition?: string; rewindMs?: number } | undefined;
   #audioPort: (() => MessagePort) | undefined;
   #directory: Directory | undefined;
   #nextKey = 0;
@@ -116,9 +116,17 @@ export class Session extends Emitter<SessionEvents> {
     return this.#listening;
   }
 
-  /** Listens to a station from now on, in place of any other. */
-  listen(station: string, rendition?: string): void {
-    this.#wanted = { station, ...(rendition === undefined ? {} : { rendition }) };
+  /**
+   * Listens to a station from now on, in place of any other.
+   *
+   * @param rewindMs how far back to begin, as far as the relay keeps; 0 is live.
+   */
+  listen(station: string, rendition?: string, rewindMs = 0): void {
+    this.#wanted = {
+      station,
+      ...(rendition === undefined ? {} : { rendition }),
+      ...(rewindMs === 0 ? {} : { rewindMs }),
+    };
     this.#post({ type: 'listen', ...this.#wanted });
   }
 

@@ -374,6 +374,7 @@ describe('listening', () => {
     await harness.time.advance(0);
     relay.audio(5, 3);
     expect(harness.played.slice(-4)).toMatchObject([1, { id: 5 }, 2, 3]);
+    expect(harness.goesOn).toBe(true);
   });
 
   test('asking for what is heard already changes nothing', async () => {
@@ -384,6 +385,54 @@ describe('listening', () => {
     relay.audio(4, 1);
     expect(harness.played.slice(-2)).toMatchObject([{ id: 4 }, 1]);
     expect(harness.played.filter((played) => typeof played === 'object' && played)).toHaveLength(1);
+  });
+
+  test('going back begins the track anew, and going live again', async () => {
+    const { harness, relay } = await listen();
+    relay.audio(4, 2_000);
+    harness.core.handle({ type: 'listen', station: 'demo', rewindMs: 20_000 });
+    expect(relay.last('listen').params).toEqual({ station: 'demo', rewind_ms: 20_000 });
+    relay.audio(4, 2_001);
+    const past = { station: station('demo'), track: track(4), rewind_ms: 19_980 };
+    relay.reply('listen', { ...past, timestamp: 1_002 * 960 });
+    await harness.time.advance(0);
+    // Packets of the moment before are still under way.
+    relay.audio(4, 2_002);
+    relay.audio(4, 1_002);
+    relay.audio(4, 1_003);
+    expect(harness.played.slice(-4)).toMatchObject([
+      2_001 & 0xff,
+      { id: 4 },
+      1_002 & 0xff,
+      1_003 & 0xff,
+    ]);
+    expect(harness.behindMs).toBe(19_980);
+    expect(harness.listening).toMatchObject({ phase: 'listening', behindMs: 19_980 });
+
+    // A lost connection goes on where it was.
+    relay.breakOff();
+    await harness.time.advance(300);
+    await harness.welcome();
+    expect(harness.relay.last('listen').params).toMatchObject({ rewind_ms: 20_000 });
+    harness.relay.reply('listen', { ...past, timestamp: 1_020 * 960 });
+    await harness.time.advance(0);
+
+    harness.core.handle({ type: 'listen', station: 'demo' });
+    expect(harness.relay.last('listen').params).toEqual({ station: 'demo' });
+    const live = { station: station('demo'), track: track(4), timestamp: 2_030 * 960 };
+    harness.relay.reply('listen', live);
+    await harness.time.advance(0);
+    harness.relay.audio(4, 1_021);
+    harness.relay.audio(4, 2_031);
+    expect(harness.played.slice(-2)).toMatchObject([{ id: 4 }, 2_031 & 0xff]);
+    expect(harness.behindMs).toBe(0);
+
+    // A station that pauses may go on anywhere.
+    harness.core.handle({ type: 'listen', station: 'demo', rewindMs: 20_000 });
+    harness.relay.reply('listen', { ...past, timestamp: 1_050 * 960 });
+    await harness.time.advance(1_001);
+    harness.relay.audio(4, 1_400);
+    expect(harness.played.at(-1)).toBe(1_400 & 0xff);
   });
 
   test('the same track on another connection begins anew', async () => {

@@ -99,6 +99,10 @@ export class Harness {
   readonly dialled: DialRequest[] = [];
   readonly connections: Connection[] = [];
   readonly played: (number | Track | null)[] = [];
+  /** How much later than live the track is said to be sent. */
+  behindMs = 0;
+  /** Whether the track is said to follow the one before without a seam. */
+  goesOn = false;
   readonly core: SessionCore;
   /** What the next connections travel on; `undefined` when the relay cannot be reached. */
   kind: TransportKind | undefined = 'webtransport';
@@ -121,7 +125,11 @@ export class Harness {
       post: (message) => this.messages.push(message),
       sink: {
         datagram: (bytes) => this.played.push(bytes.at(-1) ?? -1),
-        track: (track) => this.played.push(track),
+        track: (track, behindMs, goesOn) => {
+          this.played.push(track);
+          this.goesOn = goesOn;
+          this.behindMs = behindMs;
+        },
         clock: () => undefined,
       },
     };

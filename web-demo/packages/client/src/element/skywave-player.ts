@@ -14,6 +14,9 @@ import type { Unsubscribe } from '../emitter.ts';
 /** Where this script came from: the server it plays from unless told otherwise. */
 const HOME = import.meta.url.startsWith('http') ? new URL(import.meta.url).origin : '';
 
+/** How far one press of the button goes back. */
+const BACK_SECONDS = 30;
+
 /** An event of the element's, fired after the change. */
 export type SkywavePlayerEvent = 'statechange' | 'nowplaying' | 'stationchange' | 'volumechange';
 
@@ -21,13 +24,13 @@ export type SkywavePlayerEvent = 'statechange' | 'nowplaying' | 'stationchange' 
  * `<skywave-player station="demo" server="https://radio.example"></skywave-player>`
  *
  * Attributes, all observed: `station` (required), `server` (where the script came from by
- * default), `rendition` (`source`), `transport` (`auto`), `latency` (`interactive`, `live` or
+ * default), `rendition` (`auto`), `rewind` (seconds to begin back, 0), `transport` (`auto`), `latency` (`interactive`, `live` or
  * `safe`), `repair` (`off`, `economy`, `auto` or `robust`), `autoplay` (plays as soon as the
  * browser allows it), `muted`, `volume` (0 to 1).
  *
  * Fires `statechange`, `nowplaying`, `stationchange`, `volumechange`. Parts to style:
- * `player`, `button`, `text`, `station`, `indicator`, `title`, `status`, `delay`, `volume`,
- * `mute`, `slider`.
+ * `player`, `button`, `text`, `station`, `indicator`, `title`, `status`, `delay`, `past`,
+ * `back`, `live`, `volume`, `mute`, `slider`.
  */
 export class SkywavePlayerElement extends HTMLElement {
   /** The attributes that are followed. */
@@ -35,6 +38,7 @@ export class SkywavePlayerElement extends HTMLElement {
     'station',
     'server',
     'rendition',
+    'rewind',
     'transport',
     'latency',
     'repair',
@@ -59,6 +63,15 @@ export class SkywavePlayerElement extends HTMLElement {
       onToggle: () => {
         // What went wrong shows in the player's state.
         this.#player?.toggle().catch(() => undefined);
+      },
+      onBack: () => {
+        const player = this.#player;
+        if (!player) return;
+        const most = (player.station?.rewindMs ?? 0) / 1000;
+        player.rewind = Math.min(Math.round(player.behindMs / 1000) + BACK_SECONDS, most);
+      },
+      onLive: () => {
+        if (this.#player) this.#player.rewind = 0;
       },
       onMute: () => {
         if (this.#player) this.#player.muted = !this.#player.muted;
@@ -120,11 +133,20 @@ export class SkywavePlayerElement extends HTMLElement {
 
   /** The rendition, as the attribute. */
   get rendition(): string {
-    return this.getAttribute('rendition') ?? 'source';
+    return this.getAttribute('rendition') ?? 'auto';
   }
 
   set rendition(rendition: string) {
     this.setAttribute('rendition', rendition);
+  }
+
+  /** How far back to begin in seconds, as the attribute; see {@link Player.rewind}. */
+  get rewind(): number {
+    return Number(this.getAttribute('rewind') ?? 0);
+  }
+
+  set rewind(seconds: number) {
+    this.setAttribute('rewind', String(seconds));
   }
 
   /** `auto`, `webtransport` or `websocket`, as the attribute. */
@@ -203,9 +225,10 @@ export class SkywavePlayerElement extends HTMLElement {
 
   /** @internal */
   attributeChangedCallback(name: string): void {
-    // These two are also the user's to change: only a change of theirs is followed.
+    // These are also the user's to change: only a change of theirs is followed.
     if (name === 'muted' && this.#player) this.#player.muted = this.hasAttribute('muted');
     else if (name === 'volume' && this.#player) this.#player.volume = this.#volume;
+    else if (name === 'rewind' && this.#player) this.#player.rewind = this.rewind;
     else this.#schedule();
   }
 
@@ -246,6 +269,7 @@ export class SkywavePlayerElement extends HTMLElement {
       station,
       server: this.server,
       rendition: this.rendition,
+      rewind: this.rewind,
       transport: this.transport,
       latency: this.latency,
       repair: this.repair,

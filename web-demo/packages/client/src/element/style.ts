@@ -99,6 +99,31 @@ button:focus-visible, input:focus-visible {
 .playing .indicator, .live .indicator { background: var(--_live); }
 .playing .indicator { animation: breathe 2.4s ease-in-out infinite; }
 .warning .indicator { background: var(--_warn); }
+.past { display: flex; gap: 0.4rem; }
+.past[hidden] { display: none; }
+.past button {
+  min-block-size: 2.5rem;
+  padding-inline: 0.7rem;
+  border: 1px solid var(--_line);
+  border-radius: 999px;
+  font-size: 0.82rem;
+  font-variant-numeric: tabular-nums;
+  white-space: nowrap;
+}
+.past button:hover { border-color: currentColor; }
+.present { color: var(--_soft); }
+.present::before {
+  content: '';
+  display: inline-block;
+  inline-size: 0.55em;
+  block-size: 0.55em;
+  margin-inline-end: 0.4em;
+  border-radius: 50%;
+  background: var(--_soft);
+}
+.present { grid-auto-flow: column; align-items: center; }
+.present[aria-pressed='true'] { color: inherit; }
+.present[aria-pressed='true']::before { background: var(--_live); }
 .volume { display: flex; align-items: center; gap: 0.4rem; }
 .mute { inline-size: 2.5rem; block-size: 2.5rem; color: var(--_soft); }
 .mute:hover { color: var(--_color); }
@@ -107,6 +132,9 @@ input { inline-size: 6.5rem; block-size: 1.5rem; margin: 0; accent-color: var(--
 .spoken { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @container (max-width: 30rem) {
   input { display: none; }
+  .player { flex-wrap: wrap; }
+  .past { order: 1; flex-basis: 100%; }
+  .past button { flex: 1; }
 }
 @container (max-width: 17rem) {
   .volume { display: none; }

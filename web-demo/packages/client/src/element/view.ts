@@ -1,5 +1,5 @@
 /** The element's shadow tree, and how a player's state shows in it. */
-import { delayLabel, listenersLabel, nowPlayingLabel, stateLabel } from '../labels.ts';
+import { behindLabel, delayLabel, listenersLabel, nowPlayingLabel, stateLabel } from '../labels.ts';
 import { STYLE } from './style.ts';
 import type { Player } from '../player.ts';
 import type { PlayerState } from '../player-state.ts';
@@ -13,6 +13,10 @@ const MARKUP = `
     <p class="station" part="station"><span class="indicator" part="indicator"></span><span class="name"></span></p>
     <p class="title" part="title" aria-live="polite"></p>
     <p class="status" part="status"><span class="state"></span><span class="listeners"></span><span class="delay" part="delay"></span></p>
+  </div>
+  <div class="past" part="past" hidden>
+    <button class="back" part="back" type="button" aria-label="30 seconds back">−30 s</button>
+    <button class="present" part="live" type="button" aria-label="Go live">Live</button>
   </div>
   <div class="volume" part="volume">
     <button class="mute" part="mute" type="button">
@@ -35,6 +39,10 @@ const WARNING: readonly PlayerState[] = ['reconnecting', 'interrupted', 'error']
 export interface ViewEvents {
   readonly onToggle: () => void;
   readonly onMute: () => void;
+  /** Half a minute further back. */
+  readonly onBack: () => void;
+  /** Back to the present. */
+  readonly onLive: () => void;
   /** From 0 to 1. */
   readonly onVolume: (volume: number) => void;
 }
@@ -44,6 +52,9 @@ export class View {
   readonly #root: ShadowRoot;
   readonly #frame: HTMLElement;
   readonly #toggle: HTMLButtonElement;
+  readonly #past: HTMLElement;
+  readonly #back: HTMLButtonElement;
+  readonly #present: HTMLButtonElement;
   readonly #mute: HTMLButtonElement;
   readonly #slider: HTMLInputElement;
 
@@ -55,10 +66,15 @@ export class View {
     root.adoptedStyleSheets = [sheet];
     this.#frame = this.#find('.player');
     this.#toggle = this.#find('.toggle');
+    this.#past = this.#find('.past');
+    this.#back = this.#find('.back');
+    this.#present = this.#find('.present');
     this.#mute = this.#find('.mute');
     this.#slider = this.#find('input');
     this.#toggle.addEventListener('click', events.onToggle);
     this.#mute.addEventListener('click', events.onMute);
+    this.#back.addEventListener('click', events.onBack);
+    this.#present.addEventListener('click', events.onLive);
     this.#slider.addEventListener('input', () => {
       events.onVolume(this.#slider.valueAsNumber / 100);
     });
@@ -83,7 +99,11 @@ export class View {
     this.#path(this.#toggle, 'path').setAttribute('d', wanted ? PAUSE : PLAY);
     this.#text('.name', name);
     this.#text('.title', nowPlayingLabel(player?.nowPlaying));
-    const label = stateLabel(state, onAir);
+    const behindMs = state === 'playing' ? (player?.behindMs ?? 0) : 0;
+    const label = behindMs > 0 ? behindLabel(behindMs) : stateLabel(state, onAir);
+    this.#past.hidden = !wanted || (player?.station?.rewindMs ?? 0) === 0;
+    // Pressed is where one is: the button stays, so that the focus does.
+    this.#present.setAttribute('aria-pressed', String((player?.rewind ?? 0) === 0));
     this.#text('.state', state === 'error' ? (player?.error?.message ?? label) : label);
     // Said aloud only when something goes on: an idle player keeps quiet.
     this.#text('.spoken', state === 'idle' ? '' : label);

@@ -22,6 +22,7 @@ const NO_SOUND = {
 interface Wanted {
   readonly station: string;
   readonly rendition: string | undefined;
+  readonly rewindMs: number;
 }
 
 /** See the file's head. */
@@ -50,10 +51,10 @@ export class Listener {
     return this.#state?.heard ?? false;
   }
 
-  /** Listens to a station from now on, in place of any other. */
-  listen(station: string, rendition: string | undefined): void {
-    if (this.#wanted?.station !== station) this.#sink.track(null);
-    this.#wanted = { station, rendition };
+  /** Listens to a station from now on, in place of any other; live or from so far back on. */
+  listen(station: string, rendition: string | undefined, rewindMs = 0): void {
+    if (this.#wanted?.station !== station) this.#sink.track(null, 0, false);
+    this.#wanted = { station, rendition, rewindMs };
     this.#refusals = 0;
     this.#ask();
   }
@@ -65,7 +66,7 @@ export class Listener {
     this.#round++;
     this.#retry?.cancel();
     this.#state = undefined;
-    this.#sink.track(null);
+    this.#sink.track(null, 0, false);
     // `not_listening` and a dead connection come to the same.
     this.#live?.request('unlisten', {}, LISTEN_MS_MAX).catch(() => undefined);
     this.#tell(null);
@@ -127,15 +128,19 @@ export class Listener {
     this.#tell({ ...described(wanted), phase: 'asking' });
     if (!this.#live) return;
     if (this.#live.transport === 'http') {
-      this.#sink.track(null);
+      this.#sink.track(null, 0, false);
       this.#tell({ ...described(wanted), phase: 'refused', error: NO_SOUND });
       return;
     }
-    const former = this.#state?.isFor(wanted.station) ? this.#state.track : undefined;
+    const former = this.#state?.isFor(wanted.station) ? this.#state : undefined;
     const state = new ListeningState(wanted.station, this.#sink, former);
     this.#state = state;
     const redundancy = this.#live.transport === 'webtransport' ? this.#redundancy : 0;
-    const params = { ...described(wanted), ...(redundancy === 0 ? {} : { redundancy }) };
+    const params = {
+      ...described(wanted),
+      ...(redundancy === 0 ? {} : { redundancy }),
+      ...(wanted.rewindMs === 0 ? {} : { rewind_ms: wanted.rewindMs }),
+    };
     this.#live.request('listen', params, LISTEN_MS_MAX).then(
       (result) => {
         if (round !== this.#round) return;
@@ -152,7 +157,7 @@ export class Listener {
   #refused(wanted: Wanted, error: SkywaveError): void {
     // The end of the connection is told by `detach`.
     if (error.code === 'disconnected') return;
-    this.#sink.track(null);
+    this.#sink.track(null, 0, false);
     this.#tell({ ...described(wanted), phase: 'refused', error: error.toObject() });
     const mayChange = error.temporary || error.code === 'unknown_station';
     if (!mayChange) return;
@@ -170,6 +175,7 @@ export class Listener {
     this.#tell({
       ...described(wanted),
       phase: 'listening',
+      behindMs: state.behindMs,
       ...(state.info === undefined ? {} : { info: state.info }),
       ...(state.track === undefined ? {} : { track: state.track }),
     });

@@ -1,5 +1,6 @@
 /** The track listened to: which datagrams belong to it, and whether they still come. */
-import { datagramTrack } from '../wire/datagram.ts';
+import { datagramTrack, decodeDatagram, SAMPLE_RATE } from '../wire/datagram.ts';
+import { number, type JsonObject } from '../wire/json.ts';
 import {
   parseStation,
   parseTrack,
@@ -7,11 +8,16 @@ import {
   type StationState,
   type Track,
 } from '../wire/objects.ts';
-import type { JsonObject } from '../wire/json.ts';
 import type { Push } from '../wire/control.ts';
 
 /** The protocol's figure: a live track that is silent for this long means a dead session. */
 export const SILENCE_MS_MAX = 3_000;
+// Who hears the past hears an interruption when it is over for others.
+const SILENCE_BEHIND_MS_MAX = 15_000;
+
+// After a step in time datagrams from before it come for a moment; they are this far off.
+const STRAGGLERS_MS = 1_000;
+const EXPECTED_REACH = 2 * SAMPLE_RATE;
 
 // Datagrams overtake the reply to `listen` on WebTransport, by a round trip at most:
 // a second of 20 ms packets covers it.
@@ -21,8 +27,12 @@ const EARLY_MAX = 50;
 export interface AudioSink {
   /** One datagram of the current track; the sink keeps the bytes. */
   datagram(bytes: Uint8Array<ArrayBuffer>): void;
-  /** A stream begins, which may be of the track before on another media time; or none. */
-  track(track: Track | null): void;
+  /**
+   * A stream begins, which may be of the track before on another media time; or none. It is
+   * sent `behindMs` later than live. With `goesOn` it is on the media time of the track
+   * before, and follows it without a seam.
+   */
+  track(track: Track | null, behindMs: number, goesOn: boolean): void;
 }
 
 /** The listening of one connection. */
@@ -33,28 +43,39 @@ export class ListeningState {
   info: Station | undefined;
   /** Whether any audio came on this connection. */
   heard = false;
+  /** How much later than live the track is sent, in milliseconds. */
+  behindMs: number;
 
   readonly #station: string;
   readonly #sink: AudioSink;
   #live = false;
   #early: { track: number; bytes: Uint8Array<ArrayBuffer> }[] = [];
   #heardAt = 0;
+  // Where sound begins, until it came or until then.
+  #expected: { readonly timestamp: number; readonly until: number } | undefined;
 
   /**
-   * @param former the track that plays until the relay has switched to another rendition of
+   * @param former what plays until the relay has switched to another rendition of
    * the same station; their media time is one, so that the change is not heard.
    */
-  constructor(station: string, sink: AudioSink, former?: Track) {
+  constructor(station: string, sink: AudioSink, former?: ListeningState) {
     this.#station = station;
     this.#sink = sink;
-    this.track = former;
+    this.track = former?.track;
+    this.behindMs = former?.behindMs ?? 0;
   }
 
   /** Takes the reply to `listen`. */
   handleReply(result: JsonObject, now: number): void {
     this.info = parseStation(result.station);
     this.#live = this.info?.state === 'live';
-    this.#play(parseTrack(result.track), now);
+    const timestamp = number(result, 'timestamp');
+    const behindMs = number(result, 'rewind_ms') ?? 0;
+    if (behindMs !== this.behindMs && timestamp !== undefined) {
+      this.#expected = { timestamp, until: now + STRAGGLERS_MS };
+    }
+    const follows = this.track !== undefined && behindMs === this.behindMs;
+    this.#play(parseTrack(result.track), now, behindMs, follows);
   }
 
   /** Takes a push about the station; `true` when `track` changed. */
@@ -62,7 +83,7 @@ export class ListeningState {
     switch (push.type) {
       case 'started':
         this.#become('live');
-        this.#play(parseTrack(push.data.track), now);
+        this.#play(parseTrack(push.data.track), now, 0);
         return true;
       case 'interrupted':
         this.#become('interrupted');
@@ -73,7 +94,7 @@ export class ListeningState {
         return false;
       case 'stopped':
         this.#become('offline');
-        this.#play(undefined, now);
+        this.#play(undefined, now, 0);
         return true;
       default:
         return false;
@@ -85,9 +106,7 @@ export class ListeningState {
     const track = datagramTrack(bytes);
     if (track === undefined) return;
     if (track === this.track?.id) {
-      this.heard = true;
-      this.#heardAt = now;
-      this.#sink.datagram(bytes);
+      this.#pass(bytes, now);
       return;
     }
     // A straggler of a former track, or one that overtook the news of its track.
@@ -97,7 +116,8 @@ export class ListeningState {
 
   /** Whether a track that should flow has been silent for too long. */
   isSilent(now: number): boolean {
-    return this.#live && this.track !== undefined && now - this.#heardAt > SILENCE_MS_MAX;
+    const silenceMs = this.behindMs === 0 ? SILENCE_MS_MAX : SILENCE_BEHIND_MS_MAX;
+    return this.#live && this.track !== undefined && now - this.#heardAt > silenceMs;
   }
 
   /** Whether this is about that station. */
@@ -110,15 +130,31 @@ export class ListeningState {
     if (this.info) this.info = { ...this.info, state };
   }
 
-  #play(track: Track | undefined, now: number): void {
-    const goesOn = track !== undefined && track.id === this.track?.id;
-    this.track = track;
+  #pass(bytes: Uint8Array<ArrayBuffer>, now: number): void {
+    const expected = this.#expected;
+    if (expected) {
+      const datagram = now < expected.until ? decodeDatagram(bytes) : 'kind';
+      const off =
+        typeof datagram === 'string' ? 0 : Number(datagram.timestamp) - expected.timestamp;
+      if (Math.abs(off) > EXPECTED_REACH) return;
+      this.#expected = undefined;
+    }
+    this.heard = true;
     this.#heardAt = now;
-    if (!goesOn) this.#sink.track(track ?? null);
+    this.#sink.datagram(bytes);
+  }
+
+  #play(track: Track | undefined, now: number, behindMs: number, follows = false): void {
+    const same = track !== undefined && track.id === this.track?.id;
+    const stays = same && behindMs === this.behindMs;
+    this.track = track;
+    this.behindMs = behindMs;
+    this.#heardAt = now;
+    if (!stays) this.#sink.track(track ?? null, behindMs, follows && track !== undefined);
     const early = this.#early.splice(0);
     if (!track) return;
     for (const { track: id, bytes } of early) {
-      if (id === track.id) this.#sink.datagram(bytes);
+      if (id === track.id) this.#pass(bytes, now);
     }
   }
 }

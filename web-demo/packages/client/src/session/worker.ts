@@ -17,6 +17,7 @@ const scope = globalThis as unknown as {
 class PortSink {
   #port: MessagePort | undefined;
   #track: Track | null = null;
+  #behindMs = 0;
   #clock: { offsetMs: number; roundTripMs: number } | undefined;
 
   connect(port: MessagePort): void {
@@ -25,7 +26,7 @@ class PortSink {
     port.onmessage = ({ data }: MessageEvent<FromWorkletAudio>) => {
       core?.handleWorklet(data);
     };
-    this.track(this.#track);
+    this.track(this.#track, this.#behindMs, false);
     if (this.#clock !== undefined) this.clock(this.#clock);
   }
 
@@ -36,9 +37,10 @@ class PortSink {
     this.#post(buffer, [buffer]);
   }
 
-  track(track: Track | null): void {
+  track(track: Track | null, behindMs: number, goesOn: boolean): void {
     this.#track = track;
-    this.#post({ type: 'track', track });
+    this.#behindMs = behindMs;
+    this.#post({ type: 'track', track, behindMs, goesOn });
   }
 
   clock(clock: { offsetMs: number; roundTripMs: number }): void {

@@ -40,6 +40,8 @@ export interface Station {
   readonly metadata?: Metadata;
   /** The renditions one may ask for, `source` first. */
   readonly renditions: readonly string[];
+  /** How far back one may begin at most, in milliseconds; 0 where only live is heard. */
+  readonly rewindMs: number;
 }
 
 /** A stream of Opus packets. */
@@ -85,6 +87,7 @@ export function parseStation(json: Json | undefined): Station | undefined {
     renditions: Array.isArray(renditions)
       ? renditions.filter((name) => typeof name === 'string')
       : ['source'],
+    rewindMs: number(json, 'rewind_ms') ?? 0,
   };
 }
 

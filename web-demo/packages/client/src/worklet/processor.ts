@@ -34,7 +34,9 @@ class ReceiverProcessor extends AudioWorkletProcessor {
   readonly #wallClock = new WallClock();
   readonly #sourceClock = new SourceClock();
   #audio: MessagePort | undefined;
-  #serverOffsetMs: number | undefined;
+  #server: { readonly offsetMs: number; readonly roundTripMs: number } | undefined;
+  // What comes late by intent is not late: delays are measured from when it was sent.
+  #behindMs = 0;
   #toldAt = 0;
   #toldState: ReceiverState = 'buffering';
   #open = true;
@@ -118,9 +120,9 @@ class ReceiverProcessor extends AudioWorkletProcessor {
   }
 
   #delayMs(position: number | undefined, contextTime: number): number | undefined {
-    if (position === undefined || this.#serverOffsetMs === undefined) return undefined;
-    const serverMs = contextTime * 1000 + this.#wallClock.offsetMs + this.#serverOffsetMs;
-    return this.#sourceClock.delayMs(position, serverMs);
+    if (position === undefined || this.#server === undefined) return undefined;
+    const serverMs = contextTime * 1000 + this.#wallClock.offsetMs + this.#server.offsetMs;
+    return this.#sourceClock.delayMs(position, serverMs - this.#behindMs);
   }
 
   #handle(message: ToWorklet): void {
@@ -159,13 +161,24 @@ class ReceiverProcessor extends AudioWorkletProcessor {
       this.#sourceClock.observe(bytes);
       this.#repair();
     } else if (message.type === 'clock') {
-      this.#serverOffsetMs = message.offsetMs;
-      const offsetMs = this.#wallClock.offsetMs + message.offsetMs;
-      this.#receiver.setServer(message.roundTripMs, offsetMs);
+      this.#server = message;
+      this.#tellClock();
     } else {
+      this.#behindMs = message.behindMs;
+      this.#tellClock();
+      if (message.goesOn && message.track) {
+        this.#receiver.change(message.track.id);
+        return;
+      }
       this.#receiver.begin(message.track?.id ?? 0);
       this.#sourceClock.reset();
     }
+  }
+
+  #tellClock(): void {
+    if (!this.#server) return;
+    const offsetMs = this.#wallClock.offsetMs + this.#server.offsetMs - this.#behindMs;
+    this.#receiver.setServer(this.#server.roundTripMs, offsetMs);
   }
 
   #post(message: FromWorklet): void {

@@ -23,6 +23,7 @@ interface Exports {
   readonly skywave_right: (player: number) => number;
   readonly skywave_restart: (player: number) => void;
   readonly skywave_set_track: (player: number, track: number) => void;
+  readonly skywave_change_track: (player: number, track: number) => void;
   readonly skywave_position: (player: number) => number;
   readonly skywave_state: (player: number) => number;
   readonly skywave_set_latency: (player: number, profile: number) => void;
@@ -36,7 +37,7 @@ interface Exports {
   readonly skywave_stats_len: () => number;
 }
 
-const ABI_VERSION = 2;
+const ABI_VERSION = 3;
 const LATENCIES: readonly Latency[] = ['interactive', 'live', 'safe'];
 const BUDGETS: readonly RepairBudget[] = ['off', 'economy', 'auto', 'robust'];
 const STATES: readonly ReceiverState[] = ['buffering', 'playing', 'interrupted'];
@@ -105,6 +106,11 @@ export class Receiver {
     // A relay that restarted gives the same number to another stream, whose packets would
     // pass for late ones of the former.
     this.#wasm.skywave_restart(this.#player);
+  }
+
+  /** Goes on with another track of the same media time, where the one played now ends. */
+  change(track: number): void {
+    this.#wasm.skywave_change_track(this.#player, track);
   }
 
   /** Weighs delay, faults and bytes like this from now on. */
