@@ -18,7 +18,7 @@ SITE_SOURCES = $(shell find web-demo -name node_modules -prune -o -name dist -pr
 	-o -path web-demo/e2e -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-build setup-lint web worklet build run test bench bench-build bench-quick bench-signaling lab lint lint-rust lint-web fmt
+.PHONY: help setup setup-build setup-lint web worklet build run test bench bench-build bench-quick bench-transcode bench-signaling lab lint lint-rust lint-web fmt
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -68,6 +68,9 @@ bench-quick: bench-build ## Measure the most important in two minutes, write not
 
 lab: setup-build ## Play over simulated networks, write docs/receiver-quality.md (LAB_ARGS=--short)
 	$(CARGO) run -q -p skywave-media --features testing --example lab -- $(LAB_ARGS) docs
+
+bench-transcode: setup-build ## Measure what a rendition costs, beside ffmpeg, write docs/benchmarks-transcoding.md
+	$(CARGO) run -q --release -p skywave-media --example transcode -- docs/benchmarks-transcoding.md
 
 bench-signaling: setup-build ## Measure rooms and messages, beside Socket.IO servers
 	$(CARGO) build --release -p skywave -p skywave-bench-signaling
