@@ -75,7 +75,7 @@ bench-transcode: setup-build ## Measure what a rendition costs, beside ffmpeg, w
 bench-signaling: setup-build ## Measure rooms and messages, beside Socket.IO servers
 	$(CARGO) build --release -p skywave -p skywave-bench-signaling
 	$(CARGO) build --release -p skywave-signaling --example commits
-	cd benches/signaling/peer && npm install --no-audit --no-fund
+	npm --prefix benches/signaling/peer ci --no-audit --no-fund
 	$(CARGO) run --release -p skywave-bench-signaling -- run
 
 lint: setup-lint lint-rust lint-web ## Check format, lints, docs and licences

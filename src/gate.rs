@@ -209,6 +209,14 @@ impl relay::Gate for Gate {
         Service::method(name)
     }
 
+    fn counts(&self) -> Vec<relay::Count> {
+        vec![relay::Count {
+            name: "store_statements",
+            help: "Statements run by the database of what is said",
+            value: self.service.store().statements(),
+        }]
+    }
+
     async fn ready(&self) -> bool {
         self.service.store().ready().await.is_ok()
     }

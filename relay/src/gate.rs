@@ -59,10 +59,26 @@ pub trait Gate: Send + Sync + 'static {
         true
     }
 
+    /// What the gate counts since it began, for the metrics. Nothing by default.
+    fn counts(&self) -> Vec<Count> {
+        Vec::new()
+    }
+
     /// A station that was off air is on air. Must not block.
     fn station_started(&self, station: &Station) {
         let _ = station;
     }
+}
+
+/// Something counted, as the metrics tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// Its name, without the prefix `skywave_` and the suffix `_total`.
+    pub name: &'static str,
+    /// What it counts, in a few words.
+    pub help: &'static str,
+    /// How many since the start.
+    pub value: u64,
 }
 
 /// The gate's side of one session. The relay calls it from one task, one call after

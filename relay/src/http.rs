@@ -218,7 +218,9 @@ async fn metrics(State(host): State<Arc<Host>>) -> Response {
     let shared = host.shared();
     let kept = i64::try_from(shared.stations.kept_bytes());
     shared.metrics.kept_bytes.set(kept.unwrap_or(i64::MAX));
-    let text = shared.metrics.encode(shared.stations.counts().into_iter());
+    let others = shared.gate.counts();
+    let listeners = shared.stations.counts().into_iter();
+    let text = shared.metrics.encode(listeners, &others);
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }

@@ -29,8 +29,8 @@ mod webhook;
 
 pub use config::Config;
 pub use gate::{
-    Denied, Gate, Identity, PushClass, Pushes, Rights, SessionEnd, Side, SourceDenied, SourceRight,
-    Stations, Visitor,
+    Count, Denied, Gate, Identity, PushClass, Pushes, Rights, SessionEnd, Side, SourceDenied,
+    SourceRight, Stations, Visitor,
 };
 pub use http::{NoBearer, Site, bearer, cors};
 pub use relay::{BindError, Handle, Relay, RunError};

@@ -104,8 +104,13 @@ struct StationLabel {
 }
 
 impl Metrics {
-    /// The text Prometheus scrapes. `listeners` are the stations known now.
-    pub(crate) fn encode(&self, listeners: impl Iterator<Item = (String, u64)>) -> String {
+    /// The text Prometheus scrapes. `listeners` are the stations known now, `others`
+    /// what the gate counts.
+    pub(crate) fn encode(
+        &self,
+        listeners: impl Iterator<Item = (String, u64)>,
+        others: &[crate::gate::Count],
+    ) -> String {
         let mut registry = Registry::with_prefix("skywave");
         let by_station = Family::<StationLabel, Gauge>::default();
         for (station, count) in listeners {
@@ -114,6 +119,11 @@ impl Metrics {
         }
         registry.register("listeners", "Listeners of each station", by_station);
         self.register(&mut registry);
+        for other in others {
+            let counter = Counter::<u64>::default();
+            counter.inc_by(other.value);
+            registry.register(other.name, other.help, counter);
+        }
         let mut text = String::new();
         encode(&mut text, &registry).expect("a String takes whatever is written");
         text

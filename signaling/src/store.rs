@@ -152,6 +152,12 @@ impl Store {
         self.pools.name()
     }
 
+    /// Statements run so far, reading and writing.
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.pools.statements()
+    }
+
     /// Whether the database answers: for readiness checks.
     pub async fn ready(&self) -> Result<(), StoreError> {
         let mut connection = self.read().await?;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::Context;
 use signaling::token::{Grants, Mint, Order};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 /// The secret of tokens; the servers live on loopback for some seconds.
@@ -101,6 +102,18 @@ impl Server {
             nanos += field.parse::<u64>()?;
         }
         Ok(Duration::from_nanos(nanos))
+    }
+
+    /// What a counter of the server's metrics stands at.
+    pub(crate) async fn counter(&self, name: &str) -> anyhow::Result<u64> {
+        let mut stream = TcpStream::connect(&self.address).await?;
+        let request = "GET /metrics HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).await?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        let value = line.with_context(|| format!("no metric {name}"))?;
+        Ok(value.trim().parse()?)
     }
 
     /// Resident memory in bytes.

@@ -101,7 +101,7 @@ async fn round(kind: Kind, arguments: &RunArguments, skywave: &Path) -> anyhow::
 }
 
 /// Who sends, and where to. It does not count as a member.
-async fn sender(server: &Server) -> anyhow::Result<(Member, String)> {
+pub(crate) async fn sender(server: &Server) -> anyhow::Result<(Member, String)> {
     let mut sender = Member::connect(server.kind, &server.address).await?;
     if server.kind != Kind::Skywave {
         sender.enter().await?;

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod contender;
+mod drops;
 mod fanout;
 mod member;
 mod reconnect;
@@ -55,6 +56,9 @@ struct RunArguments {
     /// Sessions that return at once, and that idle.
     #[arg(long, default_value_t = 5_000)]
     sessions: usize,
+    /// Seconds of messages to clients that drop and return.
+    #[arg(long, default_value_t = 60)]
+    drop_seconds: u64,
     #[arg(long, default_value = "docs/benchmarks-signaling.md")]
     output: PathBuf,
 }
@@ -74,9 +78,10 @@ async fn run(arguments: &RunArguments) -> anyhow::Result<()> {
     contender::pin_self()?;
     let skywave = contender::beside("skywave", arguments.skywave.clone())?;
     let fanout = fanout::measure(arguments, &skywave).await?;
+    let drops = drops::measure(arguments, &skywave).await?;
     let commits = report::commits().await;
     let reconnect = reconnect::measure(arguments.sessions, &skywave).await?;
-    let text = report::text(arguments, &fanout, commits.as_deref(), &reconnect);
+    let text = report::text(arguments, &fanout, &drops, commits.as_deref(), &reconnect);
     std::fs::write(&arguments.output, &text)?;
     println!("{text}");
     Ok(())

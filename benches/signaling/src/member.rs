@@ -25,11 +25,24 @@ const TEXT_BYTES: usize = 100;
 pub(crate) struct Member {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     kind: Kind,
-    next_id: u64,
+    last_id: u64,
 }
 
 /// A place in a room's series of events.
 pub(crate) type Position = (String, u64);
+
+/// What a Skywave server says of a room that is subscribed.
+#[derive(Debug)]
+pub(crate) struct Greeted {
+    pub(crate) position: Position,
+    /// Whether `missed` is all there was since the position asked for.
+    pub(crate) recovered: bool,
+    /// Events as they would have been pushed.
+    pub(crate) missed: Vec<String>,
+}
+
+/// Before a message's number in its text.
+const NUMBER: &str = "number=";
 
 impl Member {
     pub(crate) async fn connect(kind: Kind, address: &str) -> anyhow::Result<Self> {
@@ -47,7 +60,7 @@ impl Member {
         Ok(Self {
             socket,
             kind,
-            next_id: 1,
+            last_id: 0,
         })
     }
 
@@ -58,13 +71,13 @@ impl Member {
         Ok(())
     }
 
-    /// Says hello, subscribing a room; gives where it stands and whether it was recovered.
+    /// Says hello, subscribing a room; gives where it stands and what was missed.
     pub(crate) async fn hello(
         &mut self,
         token: Option<&str>,
         room: Option<&str>,
         from: Option<&Position>,
-    ) -> anyhow::Result<Option<(Position, bool)>> {
+    ) -> anyhow::Result<Option<Greeted>> {
         let mut params = json!({ "protocol": 1 });
         if let Some(token) = token {
             params["token"] = token.into();
@@ -84,8 +97,12 @@ impl Member {
         let epoch = subscribed["epoch"].as_str();
         let epoch = epoch.with_context(|| format!("refused: {subscribed}"))?;
         let offset = subscribed["offset"].as_u64().context("an offset")?;
-        let recovered = subscribed["recovered"].as_bool().unwrap_or(false);
-        Ok(Some(((epoch.to_owned(), offset), recovered)))
+        let events = subscribed["events"].as_array();
+        Ok(Some(Greeted {
+            position: (epoch.to_owned(), offset),
+            recovered: subscribed["recovered"].as_bool().unwrap_or(false),
+            missed: events.into_iter().flatten().map(Value::to_string).collect(),
+        }))
     }
 
     /// Asks a Skywave server and waits for the reply.
@@ -102,34 +119,37 @@ impl Member {
     }
 
     async fn request(&mut self, method: &str, params: Value) -> anyhow::Result<u64> {
-        let id = self.next_id;
-        self.next_id += 1;
+        self.last_id += 1;
+        let id = self.last_id;
         let frame = json!({ "id": id, "method": method, "params": params });
         self.say(frame.to_string()).await?;
         Ok(id)
     }
 
-    /// Sends a message that tells when, and does not wait for more.
-    pub(crate) async fn send(&mut self, room: &str) -> anyhow::Result<()> {
-        let mut text = format!("{MARK}{} ", micros());
+    /// Sends a message that tells when, and does not wait for more; gives its number.
+    pub(crate) async fn send(&mut self, room: &str) -> anyhow::Result<u64> {
+        self.last_id += 1;
+        let number = self.last_id;
+        let mut text = format!("{MARK}{} {NUMBER}{number} ", micros());
         text.extend(std::iter::repeat_n(
             'x',
             TEXT_BYTES.saturating_sub(text.len()),
         ));
         if self.kind == Kind::Skywave {
             let content = json!({ "type": "text", "text": text });
-            let id = format!("m{}", self.next_id);
+            let id = format!("m{number}");
             let params = json!({ "channel": room, "client_id": id, "content": content });
-            self.request("send", params).await.map(drop)
+            self.request("send", params).await?;
         } else {
-            self.say(format!("42{}", json!(["send", text]))).await
+            self.say(format!("42{}", json!(["send", text]))).await?;
         }
+        Ok(number)
     }
 
     /// The next message's delay in microseconds, whatever else is told before it.
     pub(crate) async fn delay(&mut self) -> anyhow::Result<u64> {
         loop {
-            let text = self.hear_for(Duration::MAX / 4).await?;
+            let text = self.next().await?;
             if let Some(at) = text.find(MARK) {
                 let digits = text[at + MARK.len()..].split(' ').next();
                 let sent: u64 = digits.context("a time")?.parse()?;
@@ -150,6 +170,11 @@ impl Member {
         self.hear_for(STEP).await
     }
 
+    /// Whatever is told next, however long that takes.
+    pub(crate) async fn next(&mut self) -> anyhow::Result<String> {
+        self.hear_for(Duration::MAX / 4).await
+    }
+
     async fn hear_for(&mut self, patience: Duration) -> anyhow::Result<String> {
         loop {
             let message = tokio::time::timeout(patience, self.socket.next()).await?;
@@ -167,6 +192,12 @@ impl Member {
         let sending = self.socket.send(Message::Text(text.into()));
         Ok(tokio::time::timeout(STEP, sending).await??)
     }
+}
+
+/// The number of the message that a frame tells of, if it does.
+pub(crate) fn number_in(frame: &str) -> Option<u64> {
+    let at = frame.find(NUMBER)? + NUMBER.len();
+    frame[at..].split(' ').next()?.parse().ok()
 }
 
 fn micros() -> u64 {

@@ -12,6 +12,9 @@ use crate::member::{Member, Position};
 /// Handshakes at the same time: what the kernel's queue of connections takes.
 const AT_ONCE: usize = 500;
 
+/// The metric that counts what the database is asked.
+const STATEMENTS: &str = "skywave_store_statements_total";
+
 /// What was measured.
 #[derive(Debug)]
 pub(crate) struct Reconnect {
@@ -21,9 +24,14 @@ pub(crate) struct Reconnect {
     pub(crate) recovered: usize,
     pub(crate) seconds: f64,
     pub(crate) cpu_seconds: f64,
+    /// Statements the database ran for all of them.
+    pub(crate) statements: u64,
     /// Memory with all sessions, before and after they came back, in MiB.
     pub(crate) mib_before: f64,
     pub(crate) mib_after: f64,
+    /// Memory before anybody came, and after all had left.
+    pub(crate) mib_empty: f64,
+    pub(crate) mib_left: f64,
 }
 
 pub(crate) async fn measure(sessions: usize, skywave: &Path) -> anyhow::Result<Reconnect> {
@@ -60,21 +68,35 @@ pub(crate) async fn measure(sessions: usize, skywave: &Path) -> anyhow::Result<R
         sender.send(&room).await?;
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
+    let statements = server.counter(STATEMENTS).await?;
     let (cpu, begun) = (server.cpu()?, Instant::now());
     let again = come(&server, &room, &positions).await;
     let (seconds, used) = (begun.elapsed(), server.cpu()? - cpu);
+    let statements = server.counter(STATEMENTS).await? - statements;
     tokio::time::sleep(Duration::from_secs(2)).await;
+    let again_full = server.memory()?;
     let back: Vec<_> = again.into_iter().filter_map(Result::ok).collect();
+    let recovered = back.iter().filter(|(_, _, recovered)| *recovered).count();
+    let count = back.len();
+    drop(back);
+    tokio::time::sleep(Duration::from_secs(3)).await;
     Ok(Reconnect {
         sessions,
         idle_kib: full.saturating_sub(empty) as f64 / 1024.0 / opened as f64,
-        back: back.len(),
-        recovered: back.iter().filter(|(_, _, recovered)| *recovered).count(),
+        back: count,
+        recovered,
         seconds: seconds.as_secs_f64(),
         cpu_seconds: used.as_secs_f64(),
-        mib_before: full as f64 / 1_048_576.0,
-        mib_after: server.memory()? as f64 / 1_048_576.0,
+        statements,
+        mib_before: mib(full),
+        mib_after: mib(again_full),
+        mib_empty: mib(empty),
+        mib_left: mib(server.memory()?),
     })
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / 1_048_576.0
 }
 
 type Came = anyhow::Result<(Member, Position, bool)>;
@@ -85,8 +107,8 @@ async fn come(server: &Server, room: &str, positions: &[Option<Position>]) -> Ve
         .map(|from| async move {
             let mut member = Member::connect(Kind::Skywave, &server.address).await?;
             let greeted = member.hello(None, Some(room), from.as_ref()).await?;
-            let (position, recovered) = greeted.expect("one subscription was asked for");
-            Ok((member, position, recovered))
+            let greeted = greeted.expect("one subscription was asked for");
+            Ok((member, greeted.position, greeted.recovered))
         })
         .buffer_unordered(AT_ONCE)
         .collect()

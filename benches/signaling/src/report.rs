@@ -8,6 +8,7 @@ use tokio::process::Command;
 
 use crate::RunArguments;
 use crate::contender::{Kind, beside};
+use crate::drops::Drops;
 use crate::fanout::Round;
 use crate::reconnect::Reconnect;
 
@@ -32,6 +33,7 @@ pub(crate) async fn commits() -> Option<String> {
 pub(crate) fn text(
     arguments: &RunArguments,
     fanout: &[(Kind, Vec<Round>)],
+    drops: &[(Kind, Drops)],
     commits: Option<&str>,
     reconnect: &Reconnect,
 ) -> String {
@@ -70,6 +72,7 @@ pub(crate) fn text(
             spread(rounds, |round| round.p99_ms)[1],
         );
     }
+    text += &dropped(arguments, drops);
     let _ = write!(
         text,
         "\n## Committed messages\n\n\
@@ -83,7 +86,9 @@ pub(crate) fn text(
         | recovered | {} |\n\
         | time until all were back | {:.1} s |\n\
         | server's CPU time for it | {:.1} s |\n\
-        | memory before and after | {:.0} MiB, {:.0} MiB |\n\n\
+        | statements of the database | {} |\n\
+        | memory with all sessions, before and after | {:.0} MiB, {:.0} MiB |\n\
+        | memory before anybody came, after all had left | {:.0} MiB, {:.0} MiB |\n\n\
         Machine: {}.\n",
         commits.unwrap_or("not measured"),
         reconnect.sessions,
@@ -92,10 +97,37 @@ pub(crate) fn text(
         reconnect.recovered,
         reconnect.seconds,
         reconnect.cpu_seconds,
+        reconnect.statements,
         reconnect.mib_before,
         reconnect.mib_after,
+        reconnect.mib_empty,
+        reconnect.mib_left,
         machine(),
     );
+    text
+}
+
+fn dropped(arguments: &RunArguments, drops: &[(Kind, Drops)]) -> String {
+    let mut text = format!(
+        "\n## Clients that drop and return\n\n\
+        200 clients lose their connection every 10 to 20 s for 2 s, while two messages a second \
+        flow for {} s. Socket.IO runs as it comes, without recovery.\n\n\
+        | server | messages | connections lost | delivered | twice | out of order |\n\
+        |---|---|---|---|---|---|\n",
+        arguments.drop_seconds,
+    );
+    for (kind, drops) in drops {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {:.2} % | {} | {} |",
+            kind.name(),
+            drops.sent,
+            drops.drops,
+            drops.delivered * 100.0,
+            drops.twice,
+            drops.disordered,
+        );
+    }
     text
 }
 

@@ -1,6 +1,9 @@
 //! One connection and one row of either database. Statements are written once:
 //! both understand `$1`, `ON CONFLICT` and `RETURNING`.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
@@ -92,7 +95,14 @@ impl<'a> From<Option<&'a str>> for Value<'a> {
 
 /// Both pools: one writing connection, several reading ones.
 #[derive(Debug)]
-pub(crate) enum Pools {
+pub(crate) struct Pools {
+    kind: PoolKind,
+    statements: Arc<AtomicU64>,
+}
+
+/// The pools of either database.
+#[derive(Debug)]
+pub(super) enum PoolKind {
     Sqlite {
         writer: SqlitePool,
         readers: SqlitePool,
@@ -104,27 +114,46 @@ pub(crate) enum Pools {
 }
 
 impl Pools {
+    pub(super) fn new(kind: PoolKind) -> Self {
+        Self {
+            kind,
+            statements: Arc::default(),
+        }
+    }
+
     pub(super) async fn reader(&self) -> Result<Connection, StoreError> {
-        Ok(match self {
-            Self::Sqlite { readers, .. } => Connection::Sqlite(readers.acquire().await?),
-            Self::Postgres { readers, .. } => Connection::Postgres(readers.acquire().await?),
-        })
+        Ok(self.counted(match &self.kind {
+            PoolKind::Sqlite { readers, .. } => Held::Sqlite(readers.acquire().await?),
+            PoolKind::Postgres { readers, .. } => Held::Postgres(readers.acquire().await?),
+        }))
     }
 
     pub(super) async fn writer(&self) -> Result<Connection, StoreError> {
-        Ok(match self {
-            Self::Sqlite { writer, .. } => Connection::Sqlite(writer.acquire().await?),
-            Self::Postgres { writer, .. } => Connection::Postgres(writer.acquire().await?),
-        })
+        Ok(self.counted(match &self.kind {
+            PoolKind::Sqlite { writer, .. } => Held::Sqlite(writer.acquire().await?),
+            PoolKind::Postgres { writer, .. } => Held::Postgres(writer.acquire().await?),
+        }))
+    }
+
+    fn counted(&self, held: Held) -> Connection {
+        Connection {
+            held,
+            statements: Arc::clone(&self.statements),
+        }
+    }
+
+    /// Statements run so far.
+    pub(super) fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
     }
 
     pub(super) async fn close(&self) {
-        match self {
-            Self::Sqlite { writer, readers } => {
+        match &self.kind {
+            PoolKind::Sqlite { writer, readers } => {
                 readers.close().await;
                 writer.close().await;
             }
-            Self::Postgres { writer, readers } => {
+            PoolKind::Postgres { writer, readers } => {
                 readers.close().await;
                 writer.close().await;
             }
@@ -132,16 +161,22 @@ impl Pools {
     }
 
     pub(super) fn name(&self) -> &'static str {
-        match self {
-            Self::Sqlite { .. } => "sqlite",
-            Self::Postgres { .. } => "postgres",
+        match &self.kind {
+            PoolKind::Sqlite { .. } => "sqlite",
+            PoolKind::Postgres { .. } => "postgres",
         }
     }
 }
 
 /// A connection of either database.
 #[derive(Debug)]
-pub(crate) enum Connection {
+pub(crate) struct Connection {
+    held: Held,
+    statements: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+enum Held {
     Sqlite(PoolConnection<Sqlite>),
     Postgres(PoolConnection<Postgres>),
 }
@@ -168,12 +203,13 @@ impl Connection {
         sql: &'static str,
         values: &[Value<'_>],
     ) -> Result<Vec<Row>, StoreError> {
-        Ok(match self {
-            Self::Sqlite(connection) => {
+        self.count();
+        Ok(match &mut self.held {
+            Held::Sqlite(connection) => {
                 let rows = bound!(sql, values).fetch_all(&mut **connection).await?;
                 rows.into_iter().map(Row::Sqlite).collect()
             }
-            Self::Postgres(connection) => {
+            Held::Postgres(connection) => {
                 let rows = bound!(sql, values).fetch_all(&mut **connection).await?;
                 rows.into_iter().map(Row::Postgres).collect()
             }
@@ -195,25 +231,30 @@ impl Connection {
         sql: &'static str,
         values: &[Value<'_>],
     ) -> Result<u64, StoreError> {
-        Ok(match self {
-            Self::Sqlite(connection) => {
+        self.count();
+        Ok(match &mut self.held {
+            Held::Sqlite(connection) => {
                 let done = bound!(sql, values).execute(&mut **connection).await?;
                 done.rows_affected()
             }
-            Self::Postgres(connection) => {
+            Held::Postgres(connection) => {
                 let done = bound!(sql, values).execute(&mut **connection).await?;
                 done.rows_affected()
             }
         })
     }
 
+    fn count(&self) {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Runs statements that take no values, several in one text.
     pub(crate) async fn script(&mut self, sql: &'static str) -> Result<(), StoreError> {
-        match self {
-            Self::Sqlite(connection) => {
+        match &mut self.held {
+            Held::Sqlite(connection) => {
                 sqlx::raw_sql(sql).execute(&mut **connection).await?;
             }
-            Self::Postgres(connection) => {
+            Held::Postgres(connection) => {
                 sqlx::raw_sql(sql).execute(&mut **connection).await?;
             }
         }
@@ -222,23 +263,23 @@ impl Connection {
 
     /// The one of two texts that this database understands.
     pub(crate) fn dialect(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
-        match self {
-            Self::Sqlite(_) => sqlite,
-            Self::Postgres(_) => postgres,
+        match self.held {
+            Held::Sqlite(_) => sqlite,
+            Held::Postgres(_) => postgres,
         }
     }
 
     /// Whether an error of a commit leaves open if it took place.
     pub(crate) fn is_remote(&self) -> bool {
-        matches!(self, Self::Postgres(_))
+        matches!(self.held, Held::Postgres(_))
     }
 
     /// Ends the connection instead of giving it back: its state is unknown.
     pub(crate) async fn discard(self) {
         // Whether the farewell arrives does not matter.
-        let _ = match self {
-            Self::Sqlite(connection) => connection.close().await,
-            Self::Postgres(connection) => connection.close().await,
+        let _ = match self.held {
+            Held::Sqlite(connection) => connection.close().await,
+            Held::Postgres(connection) => connection.close().await,
         };
     }
 }

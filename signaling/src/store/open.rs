@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::mpsc;
 
-use super::connection::{Pools, StoreError};
+use super::connection::{PoolKind, Pools, StoreError};
 use super::{Effect, QUEUE_JOBS_MAX, Store, migrate, writer};
 
 /// Batches of effects that wait to be handed out; the writer waits when there are more.
@@ -91,7 +91,7 @@ async fn sqlite(options: &Options) -> Result<Pools, StoreError> {
     let readers = pool()
         .max_connections(options.readers.max(1))
         .connect_lazy_with(base.pragma("query_only", "ON"));
-    Ok(Pools::Sqlite { writer, readers })
+    Ok(Pools::new(PoolKind::Sqlite { writer, readers }))
 }
 
 async fn postgres(options: &Options) -> Result<Pools, StoreError> {
@@ -103,5 +103,5 @@ async fn postgres(options: &Options) -> Result<Pools, StoreError> {
     let readers = pool()
         .max_connections(options.readers.max(1))
         .connect_lazy_with(base);
-    Ok(Pools::Postgres { writer, readers })
+    Ok(Pools::new(PoolKind::Postgres { writer, readers }))
 }

@@ -66,9 +66,9 @@ pub(crate) async fn search(
         .iter()
         .map(|word| format!("\"{word}\""))
         .collect();
-    let words = match connection {
-        Connection::Sqlite(_) => sqlite.join(" "),
-        Connection::Postgres(_) => query.words.join(" & "),
+    let words = match connection.is_remote() {
+        false => sqlite.join(" "),
+        true => query.words.join(" & "),
     };
     let caller = &query.asking.caller;
     let address = caller.address_hex();
