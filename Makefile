@@ -74,9 +74,8 @@ bench-transcode: setup-build ## Measure what a rendition costs, beside ffmpeg, w
 
 bench-signaling: setup-build ## Measure rooms and messages, beside Socket.IO servers
 	$(CARGO) build --release -p skywave -p skywave-bench-signaling
-	$(CARGO) build --release -p skywave-signaling --example commits
 	npm --prefix benches/signaling/peer ci --no-audit --no-fund
-	$(CARGO) run --release -p skywave-bench-signaling -- run
+	$(TARGET_DIR)/release/skywave-bench-signaling run
 
 lint: setup-lint lint-rust lint-web ## Check format, lints, docs and licences
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use signaling::token::{Grants, Mint, Order};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
@@ -38,6 +38,8 @@ impl Kind {
     }
 }
 
+type Output = Box<dyn AsyncRead + Send + Unpin>;
+
 /// A server at work; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -61,14 +63,18 @@ impl Server {
                 command.arg("node").arg(peer.join("server.js"));
             }
         }
+        command.stdin(Stdio::piped()).kill_on_drop(true);
+        // Skywave tells in its log where it is, the others print it.
+        match kind {
+            Kind::Skywave => command.stderr(Stdio::piped()),
+            _ => command.stdout(Stdio::piped()),
+        };
         let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {}", kind.name()))?;
-        let output = child.stdout.take().context("a piped output")?;
+        let log = child.stderr.take().map(|log| Box::new(log) as Output);
+        let printed = child.stdout.take().map(|out| Box::new(out) as Output);
+        let output = log.or(printed).context("a piped output")?;
         let mut lines = BufReader::new(output).lines();
         let found = async {
             while let Some(line) = lines.next_line().await? {

@@ -67,7 +67,7 @@ async fn round(kind: Kind, arguments: &RunArguments, skywave: &Path) -> anyhow::
         .buffer_unordered(AT_ONCE);
     let members: Vec<anyhow::Result<Member>> = members.collect().await;
     let heard = Rc::new(RefCell::new(Heard {
-        delays: Histogram::new(3)?,
+        delays: Histogram::new_with_max(LAST.as_micros() as u64 * 2, 3)?,
     }));
     let mut tasks = JoinSet::new();
     for member in members {
@@ -79,7 +79,7 @@ async fn round(kind: Kind, arguments: &RunArguments, skywave: &Path) -> anyhow::
     let count = u64::from(arguments.rate) * arguments.seconds;
     for number in 0..count {
         let due = Duration::from_secs_f64(number as f64 / f64::from(arguments.rate));
-        tokio::time::sleep_until((begun + due).into()).await;
+        sender.rest(begun + due).await?;
         sender.send(&room).await?;
         if number % u64::from(arguments.rate * 5) == 0 {
             sender.ping().await?;
@@ -135,7 +135,7 @@ async fn listen(mut member: Member, heard: Rc<RefCell<Heard>>) {
     loop {
         tokio::select! {
             delay = member.delay() => match delay {
-                Ok(delay) => heard.borrow_mut().delays.saturating_record(delay.max(1)),
+                Ok(delay) => heard.borrow_mut().delays.saturating_record(delay),
                 Err(error) => return eprintln!("a member is gone: {error:#}"),
             },
             _ = ping.tick() => {

@@ -5,6 +5,7 @@
 //! round after round; the report has medians, and in brackets the least and the greatest.
 #![forbid(unsafe_code)]
 
+mod commits;
 mod contender;
 mod drops;
 mod fanout;
@@ -32,6 +33,8 @@ enum Command {
     /// socketioxide with one room; for the other command.
     #[command(hide = true)]
     Socketioxide,
+    /// Committed messages a second, in this process.
+    Commits(commits::CommitsArguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -66,11 +69,18 @@ struct RunArguments {
 /// No run takes longer, whatever happens.
 const PATIENCE: Duration = Duration::from_secs(900);
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
+    use tokio::runtime::Builder;
+    let alone = Builder::new_current_thread().enable_all().build()?;
     match Arguments::parse().command {
-        Command::Socketioxide => socketioxide::run().await,
-        Command::Run(arguments) => tokio::time::timeout(PATIENCE, run(&arguments)).await?,
+        Command::Socketioxide => alone.block_on(socketioxide::run()),
+        Command::Commits(arguments) => {
+            let threads = Builder::new_multi_thread().enable_all().build()?;
+            threads.block_on(commits::run(arguments))
+        }
+        Command::Run(arguments) => {
+            alone.block_on(async { tokio::time::timeout(PATIENCE, run(&arguments)).await? })
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Members of a room over WebSocket, in either protocol.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use futures_util::{SinkExt, StreamExt};
@@ -156,6 +156,14 @@ impl Member {
                 return Ok(micros().saturating_sub(sent));
             }
         }
+    }
+
+    /// Waits, and hears what it is told meanwhile: whoever does not is taken for gone.
+    pub(crate) async fn rest(&mut self, until: Instant) -> anyhow::Result<()> {
+        while let Ok(told) = tokio::time::timeout_at(until.into(), self.next()).await {
+            told?;
+        }
+        Ok(())
     }
 
     /// Tells the server that one is there; Socket.IO asks for that itself.

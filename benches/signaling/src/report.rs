@@ -7,19 +7,22 @@ use std::time::Duration;
 use tokio::process::Command;
 
 use crate::RunArguments;
-use crate::contender::{Kind, beside};
+use crate::contender::Kind;
 use crate::drops::Drops;
 use crate::fanout::Round;
 use crate::reconnect::Reconnect;
 
-/// Messages committed a second by 100 senders who each wait for their reply, as the
-/// example `commits` of `skywave-signaling` says; none when it is not built.
+/// Messages committed a second by 100 senders who each wait for their reply, on SQLite in
+/// a process of its own, on all processors.
 pub(crate) async fn commits() -> Option<String> {
-    let example = beside("examples/commits", None).ok()?;
+    let program = std::env::current_exe().ok()?;
     let folder = tempfile::tempdir().ok()?;
     let url = format!("sqlite:{}", folder.path().join("commits.db").display());
-    let running = Command::new(example)
-        .args([&*url, "100", "10"])
+    // This process keeps to one processor, and what it starts would as well.
+    let running = Command::new("taskset")
+        .args(["-c", "0,1"])
+        .arg(program)
+        .args(["commits", &url])
         .kill_on_drop(true)
         .output();
     let output = tokio::time::timeout(Duration::from_secs(60), running)
@@ -144,7 +147,9 @@ fn machine() -> String {
     let cpu = read("/proc/cpuinfo");
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name"));
     let model = model.unwrap_or("?").trim_start_matches([' ', '\t', ':']);
-    let processors = std::thread::available_parallelism().map_or(0, usize::from);
+    // This process keeps to one of them.
+    let processors = cpu.lines().filter(|line| line.starts_with("processor"));
+    let processors = processors.count();
     let (kernel, load) = (read("/proc/sys/kernel/osrelease"), read("/proc/loadavg"));
     format!(
         "{processors} processors, {model}, Linux {}, load average {} at the end",

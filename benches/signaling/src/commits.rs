@@ -1,6 +1,5 @@
-//! Measures committed messages per second: `commits DATABASE_URL [SENDERS] [SECONDS]`.
-//!
-//! Each sender waits for the reply, which means committed, before it sends the next.
+//! Committed messages a second: each of many senders waits for its reply, which means
+//! flushed to disk, before it sends the next.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -10,7 +9,6 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use signaling::token::{Grants, Identity};
 use signaling::{Class, Config, Outbox, Rate, Rates, Service};
-use skywave_signaling as signaling;
 use wire::code::CloseCode;
 use wire::frame::Request;
 
@@ -32,12 +30,23 @@ fn identity(sub: String) -> Identity {
     }
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let mut args = std::env::args().skip(1);
-    let url = args.next().context("the database's address is missing")?;
-    let senders: usize = args.next().map_or(Ok(100), |text| text.parse())?;
-    let seconds: u64 = args.next().map_or(Ok(5), |text| text.parse())?;
+/// Which database, and how much is asked of it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CommitsArguments {
+    /// `sqlite:FILE` or `postgres://USER@HOST/DATABASE`
+    url: String,
+    #[arg(long, default_value_t = 100)]
+    senders: usize,
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+}
+
+pub(crate) async fn run(arguments: CommitsArguments) -> anyhow::Result<()> {
+    let CommitsArguments {
+        url,
+        senders,
+        seconds,
+    } = arguments;
     let plenty = Rate {
         burst: u32::MAX,
         per_minute: u32::MAX,
