@@ -6,8 +6,9 @@
 //! reading, committing and handing out interleave.
 
 mod outbox;
+mod state;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wire::code::CloseCode;
@@ -15,6 +16,7 @@ use wire::code::CloseCode;
 use crate::caller::Caller;
 
 pub use outbox::{Class, Outbox};
+use state::{Session, State, Subscription};
 
 /// Before the name of a user whose presence a session watches.
 pub(crate) const PRESENCE_PREFIX: &str = "presence:";
@@ -23,9 +25,6 @@ pub(crate) const PRESENCE_PREFIX: &str = "presence:";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct SessionId(pub(crate) u64);
 
-/// The most pushes held for one subscription until its reply is out.
-const HELD_MAX: usize = 1_024;
-
 /// Subscriptions of one session, its presence being one however many it watches.
 const SUBSCRIPTIONS_MAX: usize = 64;
 
@@ -33,43 +32,6 @@ const SUBSCRIPTIONS_MAX: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Hub {
     state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    sessions: HashMap<SessionId, Session>,
-    channels: HashMap<Arc<str>, HashMap<SessionId, Subscription>>,
-    users: HashMap<String, BTreeSet<SessionId>>,
-    /// Sessions that watch the presence of others.
-    watchers: BTreeSet<SessionId>,
-}
-
-#[derive(Debug)]
-struct Session {
-    outbox: Arc<dyn Outbox>,
-    caller: Arc<Caller>,
-    /// By key, with the names on the wire.
-    channels: HashMap<Arc<str>, Arc<str>>,
-}
-
-#[derive(Debug)]
-enum Subscription {
-    Held {
-        /// Where it starts, once that is known.
-        after: Option<u64>,
-        pushes: Vec<Held>,
-    },
-    Live {
-        /// The last offset pushed.
-        after: u64,
-    },
-}
-
-#[derive(Debug)]
-struct Held {
-    seq: Option<u64>,
-    frame: Arc<str>,
-    class: Class,
 }
 
 impl Hub {
@@ -351,81 +313,6 @@ impl Hub {
     pub(crate) fn close(&self, id: SessionId, code: CloseCode, reason: &str) {
         if let Some(session) = self.lock().sessions.get(&id) {
             session.outbox.close(code, reason);
-        }
-    }
-}
-
-impl State {
-    fn subscription(&mut self, id: SessionId, channel: &str) -> Option<&mut Subscription> {
-        self.channels.get_mut(channel)?.get_mut(&id)
-    }
-
-    fn subscribe(&mut self, id: SessionId, channel: &str, wire: &str, subscription: Subscription) {
-        let Some(session) = self.sessions.get_mut(&id) else {
-            return;
-        };
-        let known = self.channels.get_key_value(channel);
-        let name: Arc<str> = known.map_or_else(|| channel.into(), |(name, _)| name.clone());
-        session.channels.insert(name.clone(), wire.into());
-        self.channels
-            .entry(name)
-            .or_default()
-            .insert(id, subscription);
-    }
-
-    fn unsubscribe(&mut self, id: SessionId, channel: &str) -> bool {
-        let Some(session) = self.sessions.get_mut(&id) else {
-            return false;
-        };
-        let was = session.channels.remove(channel).is_some();
-        self.forget_subscriber(channel, id);
-        was
-    }
-
-    fn forget_subscriber(&mut self, channel: &str, id: SessionId) {
-        if let Some(subscribers) = self.channels.get_mut(channel) {
-            subscribers.remove(&id);
-            if subscribers.is_empty() {
-                self.channels.remove(channel);
-            }
-        }
-    }
-
-    fn forget_user(&mut self, id: SessionId, sub: &str) {
-        if let Some(sessions) = self.users.get_mut(sub) {
-            sessions.remove(&id);
-            if sessions.is_empty() {
-                self.users.remove(sub);
-            }
-        }
-    }
-
-    fn push_all(&mut self, channel: &str, seq: Option<u64>, frame: &Arc<str>, class: &Class) {
-        let Some(subscribers) = self.channels.get_mut(channel) else {
-            return;
-        };
-        for (id, subscription) in subscribers {
-            let Some(session) = self.sessions.get(id) else {
-                continue;
-            };
-            match subscription {
-                Subscription::Live { after } => {
-                    if seq.is_none_or(|seq| seq > *after) {
-                        *after = seq.unwrap_or(*after);
-                        session.outbox.push(frame.clone(), class.clone());
-                    }
-                }
-                Subscription::Held { pushes, .. } if pushes.len() < HELD_MAX => {
-                    pushes.push(Held {
-                        seq,
-                        frame: frame.clone(),
-                        class: class.clone(),
-                    });
-                }
-                Subscription::Held { .. } => {
-                    session.outbox.close(CloseCode::SlowConsumer, "resume");
-                }
-            }
         }
     }
 }

@@ -1,5 +1,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::state::HELD_MAX;
 use super::*;
 
 #[derive(Debug, Default)]
