@@ -15,12 +15,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use media::ingest::{Ingest, Piece};
-use media::ogg::{Demuxer, Event, Head, Muxer, Tags};
-use media::packetizer::Packetizer;
-use media::synth::Synth;
-use media::transcoder::{Rendition, Transcoder};
-use media::{EncodedPacket, Packet, wav};
+use skywave_media::ingest::{Ingest, Piece};
+use skywave_media::ogg::{Demuxer, Event, Head, Muxer, Tags};
+use skywave_media::packetizer::Packetizer;
+use skywave_media::synth::Synth;
+use skywave_media::transcoder::{Rendition, Transcoder};
+use skywave_media::{EncodedPacket, Packet, wav};
 
 /// Pairs of runs whose median counts.
 const ROUNDS: usize = 5;
@@ -267,7 +267,7 @@ fn seconds_of(path: &Path) -> u64 {
     let mut samples = 0;
     while let Some(event) = demuxer.poll() {
         if let Event::Packet { data, .. } = event {
-            samples += u64::from(media::toc::Toc::parse(&data).unwrap().samples());
+            samples += u64::from(skywave_media::toc::Toc::parse(&data).unwrap().samples());
         }
     }
     samples / 48_000

@@ -1,4 +1,5 @@
 use super::*;
+use crate::decoder::Decoder;
 use crate::measure::{deinterleave, find_gaps, tone_snr};
 use crate::packetizer::Packetizer;
 use crate::testing::{Link, LinkConfig};
