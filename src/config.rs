@@ -6,12 +6,13 @@
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use wire::StationId;
 
-use crate::cli::{CheckArgs, ServeArgs};
+use crate::cli::{CheckArgs, ServeArgs, value};
 use crate::exit::BadArguments;
 use crate::{gate, logging};
 
@@ -85,12 +86,38 @@ impl Default for Settings {
 pub(crate) struct Http {
     /// TCP address of site, API and WebSocket.
     pub(crate) addr: SocketAddr,
+    /// Sound that listeners by HTTP are sent at once, a time like `1s`; `0s` for none.
+    pub(crate) burst: Burst,
+}
+
+/// How much sound is sent at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct Burst(pub(crate) Duration);
+
+impl TryFrom<String> for Burst {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let burst = value::duration(&text)?;
+        match burst <= relay::config::BURST_MAX {
+            true => Ok(Self(burst)),
+            false => Err("a burst is 30s at most".to_owned()),
+        }
+    }
+}
+
+impl From<Burst> for String {
+    fn from(burst: Burst) -> Self {
+        format!("{}ms", burst.0.as_millis())
+    }
 }
 
 impl Default for Http {
     fn default() -> Self {
         Self {
             addr: (Ipv6Addr::UNSPECIFIED, 8080).into(),
+            burst: Burst(relay::Config::default().burst),
         }
     }
 }
@@ -391,6 +418,7 @@ impl Settings {
             rewind: self.rewind.clone(),
             recording: self.recording.clone(),
             webhooks: self.webhooks.iter().map(Webhook::relay).collect(),
+            burst: self.http.burst.0,
             limits: config::Limits {
                 sessions: self.limits.sessions,
                 connections: self.limits.connections,

@@ -142,9 +142,7 @@ impl Gate {
 
     /// Who a token is of, unless it is not to be trusted.
     pub(crate) fn identify(&self, token: &str) -> Result<token::Identity, Denied> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now_s = now.unwrap_or_default().as_secs();
-        let found = self.verifier.load().verify(token, now_s);
+        let found = self.verifier.load().verify(token, now_s());
         let found = found.map_err(|refused| Denied {
             reason: refused.to_string(),
         })?;
@@ -188,14 +186,16 @@ impl relay::Gate for Gate {
             if !identity.may_publish(station) {
                 return Err(SourceDenied::Forbidden);
             }
-            let expires_at = Some(identity.expires_at);
-            return Ok(SourceRight { expires_at });
+            return Ok(SourceRight {
+                expires_at: Some(identity.expires_at),
+                revoked: self.registry.watch_source(&identity, now_s()),
+            });
         }
         if user != SOURCE_USER {
             return Err(SourceDenied::Unknown);
         }
         match self.passwords.check(station, password).await {
-            Ok(true) => Ok(SourceRight { expires_at: None }),
+            Ok(true) => Ok(SourceRight::default()),
             Ok(false) => Err(SourceDenied::Unknown),
             Err(Busy) => Err(SourceDenied::Busy),
         }
@@ -227,6 +227,12 @@ impl relay::Gate for Gate {
             tracing::warn!(station = %station.id, "too many stations at once: no room is made");
         }
     }
+}
+
+/// Seconds since the Unix epoch.
+fn now_s() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs()
 }
 
 /// The same identity as `signaling` knows it.

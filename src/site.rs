@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::http::header::{
-    ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_ENCODING,
+    ACCEPT, ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_ENCODING,
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY, VARY,
     X_CONTENT_TYPE_OPTIONS,
 };
@@ -72,10 +72,20 @@ async fn answer(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if last.contains('.') && !is_page(path) {
         return (StatusCode::NOT_FOUND, "no such file\n").into_response();
     }
+    // A mount that is not there, to who asks for no page.
+    if !path.is_empty() && !path.contains('/') && !takes_html(&headers) {
+        return (StatusCode::NOT_FOUND, "no such mount\n").into_response();
+    }
     match find(INDEX) {
         Some(index) => serve(index, &headers),
         None => missing(),
     }
+}
+
+/// Whether a page is asked for, as browsers do when they go somewhere.
+fn takes_html(asked: &HeaderMap) -> bool {
+    let accepted = asked.get(ACCEPT).and_then(|value| value.to_str().ok());
+    accepted.is_some_and(|accepted| accepted.contains("text/html"))
 }
 
 /// Whether a path with a dot is a page all the same: station ids may hold dots.

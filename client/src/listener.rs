@@ -93,7 +93,7 @@ pub enum Event {
         /// By which transport.
         transport: Transport,
         /// The station as it was then.
-        station: Station,
+        station: Box<Station>,
         /// What flows; none while the station is off air.
         track: Option<Track>,
         /// How much later than live it is heard: zero unless one went back.

@@ -36,20 +36,31 @@ impl Interleaver {
     /// Appends sound, and blocks where they are due, to `out`.
     pub fn push(&mut self, mut sound: &[u8], out: &mut Vec<u8>) {
         while !sound.is_empty() {
-            let (piece, rest) = sound.split_at(self.left.min(sound.len()));
+            let (passes, block) = self.pass(sound.len());
+            let (piece, rest) = sound.split_at(passes);
             out.extend_from_slice(piece);
+            out.extend(block.into_iter().flatten());
             sound = rest;
-            self.left -= piece.len();
-            if self.left == 0 {
-                self.left = INTERVAL;
-                // An empty block means that nothing changed.
-                if std::mem::take(&mut self.changed) {
-                    block(&self.title, out);
-                } else {
-                    out.push(0);
-                }
-            }
         }
+    }
+
+    /// How many of `available` bytes of sound are to be sent next, and the block that is to
+    /// follow them, if one is due then. For who does not copy the sound.
+    pub fn pass(&mut self, available: usize) -> (usize, Option<Vec<u8>>) {
+        let passes = self.left.min(available);
+        self.left -= passes;
+        if self.left > 0 {
+            return (passes, None);
+        }
+        self.left = INTERVAL;
+        let mut out = Vec::new();
+        // An empty block means that nothing changed.
+        if std::mem::take(&mut self.changed) {
+            block(&self.title, &mut out);
+        } else {
+            out.push(0);
+        }
+        (passes, Some(out))
     }
 }
 

@@ -25,6 +25,7 @@ compile_error!("the receiver needs a decoder: enable the feature `native` or `ro
 pub mod decoder;
 #[cfg(feature = "native")]
 pub mod encoder;
+pub mod frames;
 #[cfg(feature = "native")]
 pub mod ingest;
 #[cfg(feature = "native")]

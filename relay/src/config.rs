@@ -8,6 +8,9 @@ use axum::http;
 use serde::{Deserialize, Serialize};
 use wire::StationId;
 
+/// The largest [`Config::burst`] there is.
+pub const BURST_MAX: Duration = Duration::from_secs(30);
+
 /// Everything the relay needs to know to start. The default serves on every
 /// address of the machine with a certificate of its own.
 #[derive(Debug, Clone)]
@@ -34,6 +37,9 @@ pub struct Config {
     pub timing: Timing,
     /// Sources that speak Icecast.
     pub icecast: Icecast,
+    /// Sound an HTTP listener is sent at once, for its buffer; none gives the least delay.
+    /// Up to 30 s. Default 1 s.
+    pub burst: Duration,
 }
 
 impl Default for Config {
@@ -51,6 +57,7 @@ impl Default for Config {
             limits: Limits::default(),
             timing: Timing::default(),
             icecast: Icecast::default(),
+            burst: Duration::from_secs(1),
         }
     }
 }

@@ -280,6 +280,12 @@ impl Track {
         }
     }
 
+    /// The last second of it, in order.
+    pub(crate) fn recent(&self) -> Vec<Arc<Packet>> {
+        let ring = self.ring.get();
+        ring.map(|ring| ring.last(48_000)).unwrap_or_default()
+    }
+
     /// Starts the packets of this track for a listener who takes none.
     pub(crate) fn attach(self: &Arc<Self>, listener: &Arc<Listener>) {
         listener.turn(Arc::downgrade(self));

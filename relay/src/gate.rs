@@ -14,6 +14,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
+use tokio_util::sync::CancellationToken;
 use wire::StationId;
 use wire::code::CloseCode;
 use wire::frame::{Error, Request};
@@ -156,10 +157,12 @@ impl Pushes {
 }
 
 /// An encoder's right to be a station's source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct SourceRight {
     /// When it ends, in seconds since the Unix epoch; none is for as long as it likes.
     pub expires_at: Option<u64>,
+    /// Cancelled when the right is taken back: the source's station stops at once.
+    pub revoked: CancellationToken,
 }
 
 /// Why an encoder may not be a station's source.

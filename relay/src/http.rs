@@ -11,7 +11,7 @@ use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRef, Path, Request, State
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{any, get, post, put};
 use axum::{Json, Router};
 use bytes::Bytes;
 use serde::Serialize;
@@ -29,8 +29,11 @@ use crate::transport::{events, websocket};
 
 mod bearer;
 mod connect;
+mod mount;
+pub(crate) mod patience;
 mod recordings;
 pub(crate) mod serve;
+mod status;
 #[cfg(test)]
 mod tests;
 
@@ -70,6 +73,12 @@ pub(crate) struct App {
     pub(crate) certificates: Arc<Certificates>,
     pub(crate) quic_port: Option<u16>,
     pub(crate) sources: Arc<Sources>,
+    /// Sound an HTTP listener is sent at once.
+    pub(crate) burst: Duration,
+    /// When the relay began to serve, in microseconds since the Unix epoch.
+    pub(crate) started_at: u64,
+    /// Answers a path of one segment that names no station.
+    pub(crate) site: Router,
 }
 
 impl FromRef<App> for Arc<Sources> {
@@ -85,7 +94,8 @@ impl FromRef<App> for Arc<Host> {
 }
 
 /// The relay's routes, with the site's for everything else.
-pub(crate) fn router(app: App, site: Site) -> Router {
+pub(crate) fn router(mut app: App, site: Site) -> Router {
+    app.site = site.router.clone();
     let description = describe(site.paths);
     let answers = |router: Router<App>| {
         router
@@ -119,7 +129,12 @@ pub(crate) fn router(app: App, site: Site) -> Router {
         .route("/readyz", get(ready));
     let icecast = Router::new()
         .route("/admin/metadata", get(admin::metadata))
-        .route("/admin.cgi", get(admin::shoutcast));
+        .route("/admin.cgi", get(admin::shoutcast))
+        .merge(
+            Router::new()
+                .route("/status-json.xsl", get(status::status))
+                .layer(cors()),
+        );
     let frames = Router::new()
         .route("/v1/events", get(open_events))
         .route("/v1/frames", post(post_frames))
@@ -128,6 +143,7 @@ pub(crate) fn router(app: App, site: Site) -> Router {
     let host = Arc::clone(&app.host);
     answers(api.merge(watch).merge(icecast))
         .route("/v1", get(session))
+        .route("/{mount}", any(mount::mount))
         .merge(frames)
         .with_state(app)
         .merge(site.router)

@@ -20,10 +20,12 @@ mod gate;
 mod http;
 mod icecast;
 mod metrics;
+mod mount;
 mod recording;
 mod relay;
 mod session;
 mod station;
+mod tags;
 mod transport;
 mod webhook;
 

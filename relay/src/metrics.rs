@@ -35,6 +35,8 @@ pub(crate) struct Metrics {
     pub(crate) recordings_active: Gauge,
     pub(crate) recording_overflows: Counter,
     pub(crate) recording_failures: Counter,
+    pub(crate) mount_overflows: Counter,
+    pub(crate) players_dropped: Counter,
     pub(crate) webhooks_delivered: Counter,
     pub(crate) webhooks_dropped: Family<HookLabel, Counter>,
 }
@@ -52,6 +54,7 @@ pub(crate) enum Transport {
     webtransport,
     websocket,
     events,
+    http,
 }
 
 /// What became of a packet a listener asked for.
@@ -229,6 +232,16 @@ impl Metrics {
             self.recording_failures.clone(),
         );
         to.register(
+            "mount_overflows",
+            "Packets dropped before the pages of HTTP listeners were made",
+            self.mount_overflows.clone(),
+        );
+        to.register(
+            "players_dropped",
+            "HTTP listeners dropped because they were slow",
+            self.players_dropped.clone(),
+        );
+        to.register(
             "webhooks_delivered",
             "Events told to webhooks",
             self.webhooks_delivered.clone(),
@@ -247,6 +260,7 @@ impl TransportLabel {
             Transport::webtransport => "webtransport",
             Transport::websocket => "websocket",
             Transport::events => "events",
+            Transport::http => "http",
         }
     }
 
@@ -255,6 +269,9 @@ impl TransportLabel {
     };
     pub(crate) const EVENTS: Self = Self {
         transport: Transport::events,
+    };
+    pub(crate) const HTTP: Self = Self {
+        transport: Transport::http,
     };
     pub(crate) const WEBSOCKET: Self = Self {
         transport: Transport::websocket,

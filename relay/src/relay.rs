@@ -14,6 +14,7 @@ use wire::StationId;
 use wire::frame::Error;
 
 use crate::certificate::Certificates;
+use crate::clock::Now;
 use crate::config::Config;
 use crate::gate::Gate;
 use crate::http::{self, App, Site, serve};
@@ -174,6 +175,7 @@ impl Relay {
                 "not every session ended in time"
             );
         }
+        host.shared().stations.end_players();
         end_recordings(&host.shared().stations).await;
         stop_http.cancel();
         http_tasks.close();
@@ -201,6 +203,9 @@ impl Relay {
             certificates: Arc::clone(&self.certificates),
             quic_port: self.quic_addr.map(|address| address.port()),
             sources: Arc::clone(&sources),
+            burst: self.config.burst.min(crate::config::BURST_MAX),
+            started_at: Now::read().unix_us,
+            site: axum::Router::new(),
         };
         let router = http::router(app, site);
         let server = |listener, tls, shoutcast| serve::Server {

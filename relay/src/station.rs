@@ -22,6 +22,7 @@ use crate::fanout::rendition::Transcoder;
 use crate::fanout::{Listener, Redundancy, Track};
 use crate::gate::Gate;
 use crate::metrics::Metrics;
+use crate::mount::{Carried, Kind};
 use crate::recording::Recorders;
 use crate::session::SessionId;
 use crate::session::ingress::Ingress;
@@ -36,6 +37,7 @@ mod ladder;
 mod local;
 mod media_clock;
 mod missing;
+mod players;
 mod recorded;
 mod settle;
 mod standing_in;
@@ -43,12 +45,15 @@ mod throttle;
 mod timeline;
 mod window;
 
+pub(crate) use self::core::About;
 use self::core::{Core, Owner, Published};
 pub(crate) use effect::{Back, Lane, SourceId};
 pub(crate) use events::REPLY_BYTES_MAX;
 pub(crate) use ingest::Ingest;
 pub use local::{LocalSource, Publication, PublishEnded};
 pub(crate) use media_clock::{MediaClock, samples};
+use players::Players;
+pub(crate) use players::{Found, NothingToPlay};
 pub(crate) use recorded::Recorded;
 pub(crate) use settle::not_listening;
 pub use standing_in::{OnAir, StandIn};
@@ -74,6 +79,7 @@ struct Inner {
     feeds: HashMap<SourceId, Arc<Feed>>,
     bells: HashMap<StationId, Arc<Bell>>,
     recorders: Recorders,
+    players: Players,
     hooks: Arc<Hooks>,
     metrics: Arc<Metrics>,
     /// Bytes one track may keep for those who begin further back.
@@ -106,6 +112,7 @@ impl Stations {
             feeds: HashMap::new(),
             bells: HashMap::new(),
             recorders: Recorders::new(config, &hooks, Arc::clone(&metrics)),
+            players: Players::new(config.burst.min(crate::config::BURST_MAX)),
             hooks,
             metrics: Arc::clone(&metrics),
             rewind_bytes: config.rewind.bytes,
@@ -284,12 +291,38 @@ impl Stations {
         owner: Owner,
         publication: Publication,
     ) -> Result<LocalSource, Error> {
+        self.publish_as(owner, publication, None)
+            .map(|(source, _)| source)
+    }
+
+    /// The same as [`Stations::publish_local`] for a source that sends frames of that kind,
+    /// too; they go where the second value says.
+    pub(crate) fn publish_carrying(
+        self: &Arc<Self>,
+        publication: Publication,
+        kind: Option<Kind>,
+    ) -> Result<(LocalSource, Option<Arc<Carried>>), Error> {
+        self.publish_as(Owner::Local, publication, kind)
+    }
+
+    fn publish_as(
+        self: &Arc<Self>,
+        owner: Owner,
+        publication: Publication,
+        kind: Option<Kind>,
+    ) -> Result<(LocalSource, Option<Arc<Carried>>), Error> {
+        let station = publication.station.clone();
         let (started, source) = self.change(|inner, now| {
-            let published = inner.core.publish(owner, publication, now)?;
+            inner.players.announce(kind);
+            let published = inner.core.publish(owner, publication, now);
+            inner.settle();
+            inner.players.announce(None);
+            let published = published?;
+            let carried = inner.players.carried(&station).cloned();
             let started = started(Some(&published));
             let feed = inner.feed(&published);
             let source = LocalSource::new(Arc::clone(self), feed, &published, now);
-            Ok((started, source))
+            Ok((started, (source, carried)))
         })?;
         self.tell_gate(started.as_ref());
         Ok(source)
@@ -326,6 +359,11 @@ impl Stations {
             })?;
             inner.core.update_metadata(source, title, now)
         })
+    }
+
+    /// Notes what the source says about its station.
+    pub(crate) fn describe(&self, source: SourceId, about: About) {
+        self.change(|inner, now| inner.core.describe(source, about, now));
     }
 
     /// Notes what the source plays.

@@ -23,11 +23,12 @@ enum Kind {
 
 /// Every setting a variable can hold: its section (none for the top), its name, its kind.
 /// `SKYWAVE_HTTP_ADDR` is `addr` in `[http]`.
-const KEYS: [(&str, &str, Kind); 44] = [
+const KEYS: [(&str, &str, Kind); 45] = [
     ("", "data_dir", Kind::Text),
     ("", "database_url", Kind::Text),
     ("", "demo", Kind::Switch),
     ("http", "addr", Kind::Text),
+    ("http", "burst", Kind::Text),
     ("quic", "addr", Kind::Text),
     ("tls", "certificate", Kind::Text),
     ("tls", "key", Kind::Text),

@@ -14,10 +14,11 @@ use wire::message::{SubscribeParams, Subscribed};
 
 use super::revoked::{REASON, Revoked};
 
-/// The sessions that have a token, and the tokens that are revoked.
+/// The sessions and sources that have a token, and the tokens that are revoked.
 #[derive(Debug)]
 pub(super) struct Registry {
     bearers: Mutex<HashMap<u64, Bearer>>,
+    sources: Mutex<HashMap<(String, Option<String>), SourceToken>>,
     revoked: ArcSwap<Revoked>,
     last: AtomicU64,
 }
@@ -29,10 +30,19 @@ struct Bearer {
     pushes: Pushes,
 }
 
+/// A token that encoders use as their password, by its user and id: as many as were
+/// accepted and have not expired.
+#[derive(Debug)]
+struct SourceToken {
+    revoked: relay::CancellationToken,
+    expires_at: u64,
+}
+
 impl Registry {
     pub(super) fn new(revoked: Revoked) -> Self {
         Self {
             bearers: Mutex::default(),
+            sources: Mutex::default(),
             revoked: ArcSwap::from_pointee(revoked),
             last: AtomicU64::new(0),
         }
@@ -50,6 +60,34 @@ impl Registry {
         for bearer in self.lock().values() {
             self.end_if_revoked(bearer);
         }
+        self.source_tokens().retain(|(sub, token_id), token| {
+            let revoked = self.is_revoked(sub, token_id.as_deref());
+            if revoked {
+                token.revoked.cancel();
+            }
+            !revoked
+        });
+    }
+
+    /// What is cancelled when the token of an encoder is revoked.
+    pub(super) fn watch_source(&self, identity: &Identity, now_s: u64) -> relay::CancellationToken {
+        let mut tokens = self.source_tokens();
+        tokens.retain(|_, token| token.expires_at > now_s);
+        let name = (identity.sub.clone(), identity.token_id.clone());
+        let token = tokens.entry(name).or_insert_with(|| SourceToken {
+            revoked: relay::CancellationToken::new(),
+            expires_at: 0,
+        });
+        token.expires_at = token.expires_at.max(identity.expires_at);
+        // It was checked a moment ago, maybe by the list before.
+        if self.is_revoked(&identity.sub, identity.token_id.as_deref()) {
+            token.revoked.cancel();
+        }
+        token.revoked.clone()
+    }
+
+    fn source_tokens(&self) -> MutexGuard<'_, HashMap<(String, Option<String>), SourceToken>> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn end_if_revoked(&self, bearer: &Bearer) {

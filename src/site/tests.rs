@@ -42,6 +42,17 @@ async fn pages_are_html_whether_the_site_is_built_or_not() {
 }
 
 #[tokio::test]
+async fn a_path_of_one_segment_is_a_page_to_browsers_and_no_mount_to_players() {
+    let page = [(ACCEPT, "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")];
+    assert_eq!(get("/conversations", &page).await.status(), StatusCode::OK);
+    for asked in [&[][..], &[(ACCEPT, "*/*")]] {
+        let response = get("/nowhere", asked).await;
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+        assert_eq!(body(response).await, b"no such mount\n");
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_not_found() {
     for path in [
         "/nothing.js",

@@ -217,7 +217,7 @@ impl Actor {
         self.flows(&listening, false);
         let event = Event::Tuned {
             transport: session.transport(),
-            station: listening.station,
+            station: Box::new(listening.station),
             track: listening.track,
             behind: self.playout.behind(),
         };
@@ -402,7 +402,7 @@ impl Actor {
                 if let Connection::Up(session, _) = connection {
                     let event = Event::Tuned {
                         transport: session.transport(),
-                        station: listening.station,
+                        station: Box::new(listening.station),
                         track: listening.track,
                         behind: self.playout.behind(),
                     };

@@ -100,6 +100,17 @@ impl Ring {
         (kept.sequence == sequence).then_some(kept)
     }
 
+    /// The newest packets kept, in order, those within `samples` of media time.
+    pub(super) fn last(&self, samples: u64) -> Vec<Arc<Packet>> {
+        let Some(newest) = self.newest() else {
+            return Vec::new();
+        };
+        let first = self.find(newest.timestamp.saturating_sub(samples));
+        let first = first.map_or(newest.sequence, |first| first.sequence);
+        let numbers = first..=newest.sequence;
+        numbers.filter_map(|sequence| self.get(sequence)).collect()
+    }
+
     /// The first packet kept from `sequence` on.
     pub(super) fn get_from(&self, sequence: u64) -> Option<Arc<Packet>> {
         let from = sequence.max(self.tail.load(Ordering::Acquire));

@@ -11,19 +11,36 @@ use wire::message::{Connect, ConnectUrl, ConnectWebTransport};
 use super::{App, fresh, refusal};
 use crate::clock::Now;
 
-pub(super) async fn connect(State(app): State<App>, headers: HeaderMap) -> Response {
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    let Some(authority) = host.and_then(parse_host) else {
-        let message = "the Host header names no host";
-        return refusal(StatusCode::BAD_REQUEST, ErrorCode::BadRequest, message);
-    };
+/// How the client reached this server, as far as it can be told.
+struct Reached {
+    authority: Authority,
+    secure: bool,
+}
+
+fn reached(app: &App, headers: &HeaderMap) -> Option<Reached> {
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    let authority = parse_host(host)?;
     // Behind a proxy that ends TLS the page is secure, and so must be what it opens.
     let forwarded = headers
         .get("x-forwarded-proto")
         .is_some_and(|proto| proto == "https");
     let secure = forwarded || app.certificates.is_from_files();
+    Some(Reached { authority, secure })
+}
+
+/// The server's address as the client knows it, without a slash at the end; none when it
+/// named no host.
+pub(super) fn base_url(app: &App, headers: &HeaderMap) -> Option<String> {
+    let Reached { authority, secure } = reached(app, headers)?;
+    let scheme = if secure { "https" } else { "http" };
+    Some(format!("{scheme}://{authority}"))
+}
+
+pub(super) async fn connect(State(app): State<App>, headers: HeaderMap) -> Response {
+    let Some(Reached { authority, secure }) = reached(&app, &headers) else {
+        let message = "the Host header names no host";
+        return refusal(StatusCode::BAD_REQUEST, ErrorCode::BadRequest, message);
+    };
     let (web, socket) = if secure {
         ("https", "wss")
     } else {

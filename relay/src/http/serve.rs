@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use super::patience::Patience;
 use crate::certificate::Certificates;
 use crate::icecast::{Opening, Rewind, Sources, sniffed};
 use crate::metrics::{Metrics, TransportLabel};
@@ -121,6 +122,8 @@ impl Server {
         };
         if opening == Opening::Http {
             let stream = Rewind::new(first.freeze(), stream);
+            let write = self.sources.host().shared().timing.write;
+            let stream = Patience::new(stream, write);
             return serve(stream, address, self.router.clone(), stop).await;
         }
         let sources = &self.sources;

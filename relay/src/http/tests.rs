@@ -40,6 +40,9 @@ fn app() -> App {
         certificates: Certificates::open(&config.certificate, &folder).unwrap(),
         quic_port: None,
         sources: Sources::new(Arc::clone(&host), config.icecast.clone()),
+        burst: config.burst,
+        started_at: 0,
+        site: Router::new(),
     };
     std::fs::remove_dir_all(&folder).unwrap();
     app
@@ -86,8 +89,9 @@ async fn the_description_and_the_routes_agree() {
 async fn a_schema_names_every_field_of_a_station() {
     let described: serde_json::Value = serde_json::from_str(OPENAPI).unwrap();
     let station = serde_json::json!({
-        "id": "a", "name": "", "description": "", "state": "live", "started_at": 1,
-        "listeners": 0, "listeners_peak": 0, "renditions": [], "rewind_ms": 1,
+        "id": "a", "name": "", "description": "", "genre": "", "url": "", "bitrate": 1,
+        "state": "live", "started_at": 1, "listeners": 0, "listeners_peak": 0, "renditions": [],
+        "rewind_ms": 1,
         "metadata": { "timestamp": 1, "title": "", "artist": "", "album": "", "url": "", "artwork_url": "" },
     });
     let station: wire::message::Station = serde_json::from_value(station).unwrap();

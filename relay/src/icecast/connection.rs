@@ -75,9 +75,14 @@ struct Admitted {
     claim: Claim,
     format: Format,
     body: Body,
-    /// When its right ends.
-    expires: Option<Instant>,
+    right: Right,
     details: Details,
+}
+
+/// How long it may send.
+struct Right {
+    expires: Option<Instant>,
+    revoked: CancellationToken,
 }
 
 impl Sources {
@@ -161,7 +166,7 @@ impl Sources {
         let station = station_of(&head.path)
             .ok_or_else(|| Refusal::BadRequest("the mountpoint is no station id".into()))?;
         let (user, password) = head.basic().ok_or(Refusal::Unauthorized)?;
-        let expires = self.authenticate(&station, &user, &password).await?;
+        let right = self.authenticate(&station, &user, &password).await?;
         // Encoders of old name no type with SOURCE and mean MP3.
         let kind = match (head.header("content-type"), head.method) {
             (Some(kind), _) => kind,
@@ -178,7 +183,7 @@ impl Sources {
             claim: self.claim(station)?,
             format,
             body,
-            expires,
+            right,
             details: head.details(),
         })
     }
@@ -201,7 +206,7 @@ impl Sources {
                 None => read_more(stream, bytes).await?,
             }
         };
-        let (station, expires) = match self.greeted(&greeting).await {
+        let (station, right) = match self.greeted(&greeting).await {
             Ok(known) => known,
             Err(refusal) => {
                 stream.write_all(INVALID_PASSWORD).await?;
@@ -227,39 +232,42 @@ impl Sources {
             claim,
             format,
             body: Body::Endless,
-            expires,
+            right,
             details: headers.details,
         }))
     }
 
-    /// The station a SHOUTcast source may have, and when its right ends.
-    async fn greeted(&self, greeting: &Greeting) -> Result<(StationId, Option<Instant>), Refusal> {
+    /// The station a SHOUTcast source may have, and how long.
+    async fn greeted(&self, greeting: &Greeting) -> Result<(StationId, Right), Refusal> {
         if let Some(station) = &self.config.shoutcast_station {
             let whole = self.authenticate(station, SHOUTCAST_USER, greeting.password());
             match whole.await {
-                Ok(expires) => return Ok((station.clone(), expires)),
+                Ok(right) => return Ok((station.clone(), right)),
                 Err(Refusal::Unauthorized) => {}
                 Err(refusal) => return Err(refusal),
             }
         }
         let (station, password) = greeting.named().ok_or(Refusal::Unauthorized)?;
         let station = station.parse().map_err(|_| Refusal::Unauthorized)?;
-        let expires = self.authenticate(&station, SHOUTCAST_USER, &password);
-        let expires = expires.await?;
-        Ok((station, expires))
+        let right = self.authenticate(&station, SHOUTCAST_USER, &password);
+        let right = right.await?;
+        Ok((station, right))
     }
 
-    /// Checks who it is; answers when the right ends.
+    /// Checks who it is; answers how long it may send.
     async fn authenticate(
         &self,
         station: &StationId,
         user: &str,
         password: &str,
-    ) -> Result<Option<Instant>, Refusal> {
+    ) -> Result<Right, Refusal> {
         let gate = &self.host.shared().gate;
         let answer = timeout(HEAD, gate.authenticate_source(station, user, password)).await;
         match answer {
-            Ok(Ok(right)) => Ok(right.expires_at.map(moment)),
+            Ok(Ok(right)) => Ok(Right {
+                expires: right.expires_at.map(moment),
+                revoked: right.revoked,
+            }),
             Ok(Err(SourceDenied::Unknown)) => Err(Refusal::Unauthorized),
             Ok(Err(SourceDenied::Forbidden)) => Err(Refusal::Forbidden(
                 "You are not allowed to be the source of this mountpoint".into(),
@@ -285,7 +293,7 @@ impl Sources {
             claim,
             format,
             body,
-            expires,
+            right,
             details,
         } = admitted;
         let (pieces, piece_queue) = mpsc::channel(PIECES_WAITING);
@@ -302,7 +310,7 @@ impl Sources {
             Err(error) => return format!("cannot start a thread: {error}"),
         };
         let expired = async {
-            match expires {
+            match right.expires {
                 Some(at) => sleep_until(at).await,
                 None => std::future::pending().await,
             }
@@ -320,8 +328,14 @@ impl Sources {
             },
             reason = desk.stuck(self.config.silence) => (Outcome::Lost, Some(reason)),
             () = expired => (Outcome::Finished, Some("its token expired".to_owned())),
+            () = right.revoked.cancelled() => {
+                (Outcome::Revoked, Some("its token was revoked".to_owned()))
+            }
             () = stop.cancelled() => (Outcome::Lost, Some("the relay shuts down".to_owned())),
         };
+        if outcome == Outcome::Revoked {
+            desk.revoke(&self.host.shared().stations);
+        }
         // Without a sender the desk plays what it has and comes to its end.
         drop(courier);
         let ended = desk.finish(outcome).await;
@@ -329,7 +343,9 @@ impl Sources {
         match (reason, ended, outcome) {
             (Some(reason), ..) | (None, Ended::Failed(reason), _) => reason,
             (None, Ended::Played, Outcome::Finished) => "it has said all".to_owned(),
-            (None, Ended::Played, Outcome::Lost) => "the connection ended".to_owned(),
+            (None, Ended::Played, Outcome::Lost | Outcome::Revoked) => {
+                "the connection ended".to_owned()
+            }
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use icecast::head::Details;
 use media::encoder;
+use media::frames::Splitter;
 use media::ingest::{Ingest, Piece};
 use media::input::Tags;
 use media::packetizer::Packetizer;
@@ -18,7 +19,8 @@ use wire::message::{Codec, Metadata, TrackParams};
 
 use super::pace::Pace;
 use super::{FirstTitle, Format};
-use crate::station::{LocalSource, Publication, PublishEnded, Stations};
+use crate::mount::Carried;
+use crate::station::{About, LocalSource, Publication, PublishEnded, SourceId, Stations};
 
 /// Bytes in which a stream must show what it is.
 const PROBE_BYTES_MAX: usize = 512 * 1024;
@@ -36,6 +38,8 @@ pub(super) enum Outcome {
     Finished,
     /// Otherwise: the station waits for the source to return.
     Lost,
+    /// It may not send any more.
+    Revoked,
 }
 
 /// How the desk ended.
@@ -61,7 +65,12 @@ struct Progress {
     packets: AtomicU64,
     /// 1 when the connection ended as it should.
     finished: AtomicU64,
+    /// The [`SourceId`] once it is on air; there is none of 0.
+    publish: AtomicU64,
 }
+
+/// Where frames are passed on to, once the station is on air.
+type Passing = Arc<OnceLock<Arc<Carried>>>;
 
 impl Desk {
     pub(super) fn start(
@@ -121,6 +130,12 @@ impl Desk {
         }
     }
 
+    /// The source may not be one any more: its station stops at once.
+    pub(super) fn revoke(&self, stations: &Stations) {
+        let publish = self.progress.publish.load(Ordering::Relaxed);
+        stations.revoke(SourceId(publish));
+    }
+
     /// Tells the thread how the connection ended and waits for what it still plays. Its
     /// bytes must have ended before.
     pub(super) async fn finish(self, outcome: Outcome) -> Ended {
@@ -172,18 +187,21 @@ struct Worker {
 
 impl Worker {
     fn run(self, pieces: mpsc::Receiver<Bytes>, format: Format) -> Result<(), Error> {
+        let passing = Passing::default();
         let reader = Reader {
             pieces,
             piece: Bytes::new(),
             progress: Arc::clone(&self.progress),
             probed: 0,
+            frames: format.frames().map(Splitter::new),
+            passing: Arc::clone(&passing),
         };
         let mut ingest = Ingest::open(Box::new(reader), Some(format.extension()))?;
         let config = encoder::Config {
             channels: ingest.channels(),
             ..encoder::Config::default()
         };
-        let mut source = self.publish(&ingest, &config)?;
+        let mut source = self.publish(&ingest, &config, format, &passing)?;
         let first_title = self.first_title.lock();
         let first_title = first_title.unwrap_or_else(PoisonError::into_inner).take();
         if let Some(title) = first_title {
@@ -211,7 +229,13 @@ impl Worker {
         played
     }
 
-    fn publish(&self, ingest: &Ingest, config: &encoder::Config) -> Result<LocalSource, Error> {
+    fn publish(
+        &self,
+        ingest: &Ingest,
+        config: &encoder::Config,
+        format: Format,
+        passing: &Passing,
+    ) -> Result<LocalSource, Error> {
         let kbps = self.details.bitrate_kbps.unwrap_or(BITRATE_KBPS);
         let (frame_us, bitrate) = match ingest.first_packet() {
             Some(samples) => (samples * 125 / 6, kbps.clamp(6, 510) * 1000),
@@ -232,8 +256,24 @@ impl Worker {
         };
         // This thread may wait: the station's stand-in fades out meanwhile.
         tokio::runtime::Handle::current().block_on(self.stations.ask_aside(&self.station));
-        let published = self.stations.publish_local(publication);
-        published.map_err(|error| Error::Publish(error.message))
+        let published = self.stations.publish_carrying(publication, format.kind());
+        let (source, carried) = published.map_err(|error| Error::Publish(error.message))?;
+        if let Some(carried) = carried {
+            // It is set once, here.
+            let _ = passing.set(carried);
+        }
+        self.progress
+            .publish
+            .store(source.id().0, Ordering::Relaxed);
+        source.describe(About {
+            genre: self.details.genre.clone(),
+            url: self.details.url.clone(),
+            bitrate: self
+                .details
+                .bitrate_kbps
+                .map(|kbps| kbps.saturating_mul(1000)),
+        });
+        Ok(source)
     }
 }
 
@@ -321,13 +361,33 @@ struct Reader {
     progress: Arc<Progress>,
     /// Bytes read before the first packet.
     probed: usize,
+    /// For streams whose frames are passed on.
+    frames: Option<Splitter>,
+    passing: Passing,
+}
+
+impl Reader {
+    /// Passes on the frames that end in this piece.
+    fn pass_on(&mut self, piece: &[u8]) {
+        let Some(splitter) = &mut self.frames else {
+            return;
+        };
+        let mut frames = Vec::new();
+        let lasts = splitter.push(piece, &mut frames);
+        if let Some(carried) = self.passing.get().filter(|_| !frames.is_empty()) {
+            carried.push(frames.into(), lasts);
+        }
+    }
 }
 
 impl Read for Reader {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         while self.piece.is_empty() {
             match self.pieces.blocking_recv() {
-                Some(piece) => self.piece = piece,
+                Some(piece) => {
+                    self.pass_on(&piece);
+                    self.piece = piece;
+                }
                 None => return Ok(0),
             }
         }

@@ -1,5 +1,9 @@
 //! What a source may send.
 
+use media::frames;
+
+use crate::mount::Kind;
+
 /// A format, as far as the type it is announced with tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -23,6 +27,24 @@ impl Format {
             "audio/webm" | "video/webm" | "audio/x-matroska" | "video/x-matroska" => Self::WebM,
             _ => return None,
         })
+    }
+
+    /// What players are passed on as it came, if it is.
+    pub(crate) fn kind(self) -> Option<Kind> {
+        match self {
+            Self::Mp3 => Some(Kind::Mp3),
+            Self::Aac => Some(Kind::Aac),
+            Self::Ogg | Self::Flac | Self::WebM => None,
+        }
+    }
+
+    /// How its stream is cut into frames for them.
+    pub(crate) fn frames(self) -> Option<frames::Format> {
+        match self.kind()? {
+            Kind::Mp3 => Some(frames::Format::Mpeg),
+            Kind::Aac => Some(frames::Format::Adts),
+            Kind::Opus => None,
+        }
     }
 
     /// The extension of its files, for the probe.

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use media::ogg::{GAP_STEP, Gap, Head, Muxer, Tags};
+use media::ogg::{GAP_STEP, Gap, Head, Muxer};
 use media::reorder::{Next, Reorder};
 use media::toc::Toc;
 use serde::Serialize;
@@ -15,6 +15,7 @@ use wire::audio::Datagram;
 use wire::message::Metadata;
 
 use crate::config::Cut;
+use crate::tags::tags;
 
 /// Sound that precedes a file as its pre-skip: 80 ms, what RFC 7845 recommends.
 const PREROLL: u64 = 3840;
@@ -218,7 +219,7 @@ impl Core {
             _ => u16::try_from(samples).expect("the preroll is 200 ms at most"),
         };
         let channels = Toc::parse(&next.payload).map_or(2, |toc| toc.channels);
-        let tags = self.tags();
+        let tags = tags(&self.station, self.title.as_ref());
         let mut bytes = Vec::new();
         let head = Head::new(channels, skip);
         let mut muxer = Muxer::new(rand::random(), &head, &tags, &mut bytes);
@@ -234,24 +235,6 @@ impl Core {
             toc: next.payload[0],
         });
         self.note(next.timestamp);
-    }
-
-    fn tags(&self) -> Tags {
-        let title = self.title.clone().unwrap_or_default();
-        let mut comments = vec![("ORGANIZATION".to_owned(), self.station.clone())];
-        let parts = [
-            ("TITLE", Some(title.title)),
-            ("ARTIST", title.artist),
-            ("ALBUM", title.album),
-        ];
-        for (name, value) in parts {
-            let value = value.filter(|value| !value.is_empty());
-            comments.extend(value.map(|value| (name.to_owned(), value)));
-        }
-        Tags {
-            vendor: concat!("skywave ", env!("CARGO_PKG_VERSION")).to_owned(),
-            comments,
-        }
     }
 
     /// What holds at that media time becomes the title.

@@ -175,6 +175,13 @@ impl Host {
         })
     }
 
+    /// A place and a number for who listens without a session; none when there are too many.
+    pub(crate) fn seat(self: &Arc<Self>) -> Option<(Seat, SessionId)> {
+        let seat = Seat::take(self)?;
+        let id = SessionId(self.last.fetch_add(1, Ordering::Relaxed));
+        Some((seat, id))
+    }
+
     /// Tells every session to come back later, to another relay or this one's next run.
     pub(crate) fn drain(&self) {
         self.drain.cancel();
@@ -188,7 +195,7 @@ impl Host {
 
 /// A session's place under the limit.
 #[derive(Debug)]
-struct Seat(Arc<Host>);
+pub(crate) struct Seat(Arc<Host>);
 
 impl Seat {
     fn take(host: &Arc<Host>) -> Option<Self> {

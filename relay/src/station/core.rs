@@ -62,6 +62,7 @@ pub(crate) struct Core {
 struct Entry {
     name: String,
     description: String,
+    about: About,
     configured: bool,
     /// How far back its listeners may begin.
     rewind: Duration,
@@ -77,6 +78,15 @@ struct Entry {
     /// How long a stand-in waits for a source that vanished; none while there is no
     /// stand-in with something to play.
     stand_in: Option<Duration>,
+}
+
+/// What a source says about its station besides.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct About {
+    pub(crate) genre: Option<String>,
+    pub(crate) url: Option<String>,
+    /// Bits per second.
+    pub(crate) bitrate: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -247,6 +257,7 @@ impl Entry {
         Self {
             name,
             description,
+            about: About::default(),
             configured: false,
             rewind,
             on_air: None,
@@ -266,6 +277,9 @@ impl Entry {
             id: id.clone(),
             name: self.name.clone(),
             description: self.description.clone(),
+            genre: self.about.genre.clone(),
+            url: self.about.url.clone(),
+            bitrate: self.about.bitrate,
             state: on_air.map_or(StationState::Offline, OnAir::state),
             started_at: on_air.map(|on_air| on_air.started_at),
             listeners: self.counts().count,

@@ -8,7 +8,8 @@ use wire::audio::{Copies, Datagram, SendTime};
 use wire::message::{Metadata, PublishEndCode, TrackParams};
 
 use super::Stations;
-use super::core::Published;
+use super::core::{About, Published};
+use super::effect::SourceId;
 use super::ingest::Feed;
 use crate::clock::Now;
 use crate::fanout::Packet;
@@ -119,6 +120,16 @@ impl LocalSource {
             tracing::warn!(%error, "metadata of a local source left out");
         }
         Ok(())
+    }
+
+    /// Tells what the source says about its station.
+    pub(crate) fn describe(&self, about: About) {
+        self.stations.describe(self.feed.source, about);
+    }
+
+    /// Which publish it is.
+    pub(crate) fn id(&self) -> SourceId {
+        self.feed.source
     }
 
     /// What its packets are: a stand-in's are made such that the track goes on.

@@ -83,12 +83,16 @@ impl Inner {
         match what {
             Happening::Started => self.start_recording(id, Now::read()),
             // The track takes all its listeners off when it closes.
-            Happening::Stopped => self.recorders.stop(id, None),
-            Happening::Title(from, metadata) => self.recorders.title(id, from, &metadata),
-            Happening::Connected(_)
-            | Happening::Lost(_)
-            | Happening::StandIn(_)
-            | Happening::Peak(_) => {}
+            Happening::Stopped => {
+                self.recorders.stop(id, None);
+                self.players.stopped(id);
+            }
+            Happening::Title(from, metadata) => {
+                self.recorders.title(id, from, &metadata);
+                self.players.title(id, from, &metadata);
+            }
+            Happening::Connected(_) | Happening::StandIn(true) => self.players.connected(id),
+            Happening::Lost(_) | Happening::StandIn(false) | Happening::Peak(_) => {}
         }
     }
 

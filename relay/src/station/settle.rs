@@ -220,6 +220,7 @@ impl Inner {
     fn move_listeners(&mut self, from: TrackId, to: TrackId) {
         if let (Some(from), Some(to)) = (self.tracks.get(&from), self.tracks.get(&to)) {
             from.track.move_listeners(&to.track);
+            self.players.moved(from.track.id(), to.track.id());
         }
         // It takes its source's packets as a listener of that track, which moved.
         let transcoder = self.tracks.get_mut(&from);
@@ -239,6 +240,7 @@ impl Inner {
             return;
         };
         live.track.close();
+        self.players.closed(id);
         for source in self.tracks.values_mut() {
             let transcoder = source.transcoder.as_mut();
             let idle = transcoder.is_some_and(|made| made.remove(id) && made.is_idle());

@@ -9,6 +9,7 @@ mod events;
 mod flows;
 mod http;
 mod listening;
+mod mounts;
 mod renditions;
 mod repairing;
 mod serving;

@@ -13,6 +13,15 @@ pub struct Station {
     pub name: String,
     /// A sentence about it.
     pub description: String,
+    /// What kind of music it plays, as its source says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub genre: Option<String>,
+    /// Its page, as its source says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Bits per second its source says it sends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bitrate: Option<u32>,
     /// Whether it is on air.
     pub state: StationState,
     /// Since when it is on air, in microseconds since the Unix epoch.

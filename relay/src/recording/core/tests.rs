@@ -1,4 +1,4 @@
-use media::ogg::{Demuxer, Event};
+use media::ogg::{Demuxer, Event, Tags};
 use wire::TrackId;
 use wire::audio::{Copies, SendTime};
 

@@ -13,7 +13,7 @@ use super::super::effect::{Audience, Effect, Happening, Lane, SourceId};
 use super::super::ladder::Rendition;
 use super::super::local::Publication;
 use super::super::media_clock::MediaClock;
-use super::{Core, Entry, Source, Vacancy};
+use super::{About, Core, Entry, Source, Vacancy};
 use crate::clock::Now;
 use crate::session::SessionId;
 
@@ -89,6 +89,8 @@ impl Core {
         let source_id = source.id;
         self.sources.insert(source_id, id.clone());
         let renamed = self.rename(&id, publication.name, publication.description);
+        // What the former source said is not true of this one.
+        self.set_about(&id, About::default());
         let before = self.on_air_mut(&id).map(|on_air| on_air.state());
         match before {
             None => self.start(&id, source, publication.track, now),
@@ -179,6 +181,29 @@ impl Core {
         self.set_title(&id, metadata, newest, now);
         self.update_soon(&id, now);
         Ok(())
+    }
+
+    /// Notes what the source says about its station.
+    pub(crate) fn describe(&mut self, source: SourceId, about: About, now: Now) {
+        let Some(id) = self.sources.get(&source).cloned() else {
+            return;
+        };
+        let optional = |text: Option<String>| text.map(clean_text).filter(|text| !text.is_empty());
+        let web = |url: &String| url.starts_with("https://") || url.starts_with("http://");
+        let about = About {
+            genre: optional(about.genre),
+            url: optional(about.url).filter(web),
+            bitrate: about.bitrate,
+        };
+        if self.set_about(&id, about) {
+            self.update_soon(&id, now);
+        }
+    }
+
+    fn set_about(&mut self, id: &StationId, about: About) -> bool {
+        let entry = self.stations.get_mut(id);
+        let changed = entry.filter(|entry| entry.about != about);
+        changed.map(|entry| entry.about = about).is_some()
     }
 
     /// The station's present publish.

@@ -15,6 +15,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response;
 
 use super::line::Socket;
+use crate::http::patience::Patience;
 use crate::icecast::Rewind;
 
 /// A request that will become a WebSocket once it is answered.
@@ -88,7 +89,7 @@ fn take<S>(upgraded: Upgraded) -> Result<(S, Vec<Bytes>), Upgraded>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let parts = upgraded.downcast::<TokioIo<Rewind<S>>>()?;
-    let (first, stream) = parts.io.into_inner().into_parts();
+    let parts = upgraded.downcast::<TokioIo<Patience<Rewind<S>>>>()?;
+    let (first, stream) = parts.io.into_inner().into_inner().into_parts();
     Ok((stream, vec![parts.read_buf, first]))
 }
