@@ -28,7 +28,7 @@
 //!
 //! # Cost
 //!
-//! Up to 1.5 MB. `pull` does not allocate (its decoder may); `handle_packet` does until the
+//! Up to 2 MB. `pull` does not allocate (its decoder may); `handle_packet` does until the
 //! ring's slots have grown to the size of the packets.
 
 mod buffer;

@@ -140,6 +140,9 @@ impl Receiver {
         let stream = self.stream.as_mut().expect("playing without a stream");
         let slot = self.slots.slot(stream.next_sequence);
         let (samples, timestamp) = (slot.samples, slot.timestamp);
+        // What a source sends twice under two numbers is heard once.
+        let passed = stream.next_timestamp.saturating_sub(timestamp);
+        let passed = passed.min(u64::from(samples));
         let ahead = self.voice.pcm.pending() + self.voice.held();
         let pending = Duration::from_secs_f64(ms(ahead as u64) / 1e3);
         if let (Some(offset), Some(sent)) = (self.clock_offset_us, slot.send_time) {
@@ -152,14 +155,15 @@ impl Receiver {
         } else if slot.repaired {
             self.counts.retransmitted += 1;
         }
-        let played = self.voice.play(&slot.payload, samples as usize, timestamp);
+        let end = timestamp + u64::from(samples);
+        let played = self.voice.play(&slot.payload, passed as usize, end);
         if played.is_err() {
             self.counts.rejected += 1;
-            self.counts.concealed_ms += ms(u64::from(samples));
+            self.counts.concealed_ms += ms(u64::from(samples) - passed);
         }
         self.slots.settle(stream.next_sequence, Content::Played);
         stream.next_sequence += 1;
-        stream.next_timestamp = timestamp + u64::from(samples);
+        stream.next_timestamp = stream.next_timestamp.max(end);
         if self.dry > 0 {
             self.dry = 0;
             self.counts.underruns += 1;
@@ -187,9 +191,7 @@ impl Receiver {
         let samples = samples.min(LOST_STEP);
         let whole = samples / CONCEAL_STEP as u64 * CONCEAL_STEP as u64;
         if whole > 0 {
-            if !self.voice.is_faded() {
-                self.counts.concealed_ms += ms(whole);
-            }
+            self.counts.concealed_ms += ms(whole);
             let source = Source::Running(stream.next_timestamp);
             self.voice.conceal(whole as usize, source);
         }
@@ -256,12 +258,16 @@ impl Receiver {
         let mut best = None;
         let mut from = stream.next_sequence;
         while let Some(slot) = self.slots.first_stored(from, newest) {
+            from = slot.sequence + 1;
+            if stream.began && slot.timestamp < stream.next_timestamp {
+                // Its time was played already, under another number.
+                continue;
+            }
             let delay_ms = self.delay.slack_ms(now, slot.timestamp)?;
             best = Some((slot.sequence, slot.timestamp, delay_ms));
             if delay_ms <= limit_ms {
                 break;
             }
-            from = slot.sequence + 1;
         }
         best
     }

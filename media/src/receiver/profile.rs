@@ -3,10 +3,10 @@
 /// How delay and faults are weighed against each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Profile {
-    /// The smallest delay that holds: for talking and playing together. One packet in 100
+    /// The smallest delay that holds: for talking and playing together. One packet in 500
     /// may come too late, and no more than 90 ms are spent waiting for repair.
     Interactive,
-    /// Balanced, the default: one packet in 1,000, and up to 200 ms for repair.
+    /// Balanced, the default: one packet in 1,000, and up to 140 ms for repair.
     #[default]
     Live,
     /// Smooth above all: one packet in 10,000, and up to 1.5 s for repair.
@@ -30,7 +30,7 @@ impl Profile {
     /// Share of packets that are to be there in time.
     pub(super) fn quantile(self) -> f64 {
         match self {
-            Self::Interactive => 0.99,
+            Self::Interactive => 0.998,
             Self::Live => 0.999,
             Self::Safe => 0.9999,
         }
@@ -39,7 +39,7 @@ impl Profile {
     /// Added to what was measured, in ms: for rounding and the callback's own jitter.
     pub(super) fn margin_ms(self) -> f64 {
         match self {
-            Self::Interactive => 1.0,
+            Self::Interactive => 2.0,
             Self::Live => 2.0,
             Self::Safe => 15.0,
         }
@@ -49,7 +49,7 @@ impl Profile {
     pub(super) fn repair_ms_max(self) -> f64 {
         match self {
             Self::Interactive => 90.0,
-            Self::Live => 200.0,
+            Self::Live => 140.0,
             Self::Safe => 1500.0,
         }
     }

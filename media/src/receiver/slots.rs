@@ -91,6 +91,8 @@ impl Slots {
         slot.claim(sequence);
         slot.content = Content::Stored;
         slot.payload.clear();
+        // Grown by doubling, the ring would take twice as much.
+        slot.payload.reserve_exact(payload.len());
         slot.payload.extend_from_slice(payload);
         slot
     }

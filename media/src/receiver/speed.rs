@@ -9,7 +9,7 @@ const GAIN: f64 = 0.3;
 /// Errors in ms below which nothing is done. Within them sound passes bit for bit. Too
 /// little delay risks a gap, so that side is narrower.
 const TOO_LITTLE_MS: f64 = 1.0;
-const TOO_MUCH_MS: f64 = 2.5;
+const TOO_MUCH_MS: f64 = 1.5;
 /// Once correcting, on to here.
 const DONE_MS: f64 = 0.5;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::encoder::{self, Frame};
-use crate::measure::{find_gaps, tone_report};
+use crate::measure::{deinterleave, find_gaps, tone_report};
 use crate::testing::LinkConfig;
 use world::World;
 
@@ -292,6 +292,61 @@ fn sound_never_goes_back_in_time() {
         }
     }
     assert!(last > 50 * 48_000);
+}
+
+#[test]
+fn every_sample_sounds_once_and_in_its_place() {
+    for seed in 1..=8 {
+        let link = LinkConfig {
+            loss: 0.03,
+            jitter: ms(8),
+            duplicate: 0.2,
+            reorder: 0.1,
+            ..LinkConfig::default()
+        };
+        let config = Config {
+            // Stretching repeats sound on purpose.
+            stretch: false,
+            ..Config::default()
+        };
+        let mut world = World::with(link, seed, config, Default::default());
+        world.copies = &[1, 4];
+        world.run(secs(5));
+        let (mut last, mut made_up_ms, mut faulty_at) = (0, 0.0, 0);
+        let mut checked = 0;
+        for block in 0..1500 {
+            let begins = world.receiver.position();
+            world.run(ms(10));
+            let made_up = world.receiver.stats().concealed_ms;
+            let ends = world.receiver.position();
+            if made_up != made_up_ms || begins.is_none() || ends.is_none() {
+                (made_up_ms, faulty_at) = (made_up, block);
+            }
+            let (Some(begins), Some(ends)) = (begins, ends) else {
+                continue;
+            };
+            assert!(
+                begins >= last && ends >= begins,
+                "seed {seed}: {begins} {ends}"
+            );
+            last = ends;
+            // Concealment, what is decoded right after it, and jumps are no place to look.
+            if block - faulty_at < 12 || ends - begins > 482 || ends - begins < 478 {
+                continue;
+            }
+            let block = deinterleave(&world.sound[world.sound.len() - 960..], 2, 0);
+            let phase = tone_phase(&block, world.freq());
+            let error = (phase - world.phase_at(begins)).rem_euclid(std::f64::consts::TAU);
+            let error = error.min(std::f64::consts::TAU - error);
+            assert!(
+                error < 0.2,
+                "seed {seed}, {begins}: {error} {}",
+                world.describe()
+            );
+            checked += 1;
+        }
+        assert!(checked > 200, "seed {seed}: {checked} blocks");
+    }
 }
 
 #[test]

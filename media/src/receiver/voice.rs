@@ -3,7 +3,7 @@
 use super::pcm::{Pcm, Source};
 use super::stretch::{self, Stretcher};
 use crate::decoder::{self, CONCEAL_STEP, Decoder};
-use crate::toc;
+use crate::toc::{self, Toc};
 
 /// Concealment is at full level for 40 ms, then fades to nothing at 120 ms.
 const FADE_FROM: usize = 1920;
@@ -61,24 +61,31 @@ impl Voice {
         self.held
     }
 
-    /// Decodes a packet behind what is held; [`Self::release`] makes it heard. On an error
-    /// all of it is heard, with concealment in the packet's place.
+    /// Decodes a packet that ends at `end` behind what is held, but for its first `passed`
+    /// samples; [`Self::release`] makes it heard. On an error all of it is heard, with
+    /// concealment in the packet's place.
     pub(super) fn play(
         &mut self,
         payload: &[u8],
-        samples: usize,
-        timestamp: u64,
+        passed: usize,
+        end: u64,
     ) -> Result<(), decoder::Error> {
         let at = self.held * 2;
         match self.decoder.decode(payload, &mut self.scratch[at..]) {
             Ok(count) => {
-                tame(&mut self.scratch[at..at + count * 2]);
-                self.held += count;
+                let sound = &mut self.scratch[at..at + count * 2];
+                tame(sound);
+                let passed = passed.min(count);
+                sound.copy_within(passed * 2.., 0);
+                self.held += count - passed;
                 Ok(())
             }
             Err(error) => {
-                self.release(timestamp, 0, 1.0);
-                self.conceal(samples, Source::Running(timestamp));
+                let samples = Toc::parse(payload).map_or(0, |toc| toc.samples() as usize);
+                let left = samples.saturating_sub(passed);
+                let begins = end.saturating_sub(left as u64);
+                self.release(begins, 0, 1.0);
+                self.conceal(left, Source::Running(begins));
                 Err(error)
             }
         }

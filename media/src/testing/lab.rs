@@ -1,8 +1,8 @@
 //! The network laboratory: music from a source over a relay and a bad link to a receiver, in
 //! virtual time, with what it sounds like measured at the end.
 //!
-//! The relay keeps the last 64 packets, answers requests from them, and sends the redundancy
-//! level the receiver asked for last. Requests and levels travel back over a link that is as
+//! The relay keeps the last second, answers as many requests a second as the stream has
+//! packets, and sends the redundancy level the receiver asked for last. Requests and levels travel back over a link that is as
 //! bad as the one there. The receiver is pulled 128 samples at a time, as in a browser.
 
 mod music;
@@ -19,12 +19,8 @@ pub use music::Music;
 pub use network::Net;
 use network::Way;
 
-/// Packets a relay keeps to send again.
-const RING: usize = 64;
-
-/// Packets the relay sends again for each one it sends, and at most at once.
-const ANSWERS_SHARE: f64 = 0.5;
-const ANSWERS_MAX: f64 = 50.0;
+/// Packets the relay sends again for each one it sends; a second of them at once.
+const ANSWERS_SHARE: f64 = 1.0;
 
 /// Samples per pull: the render quantum of browsers.
 const QUANTUM: usize = 128;
@@ -37,7 +33,7 @@ const COPY_HEADER_BYTES: usize = 5;
 const LEVEL_AGAIN: Duration = Duration::from_millis(500);
 
 /// What is played over which network.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scenario {
     /// Its name in tables.
     pub name: &'static str,
@@ -103,6 +99,8 @@ pub struct Outcome {
     pub concealed: f64,
     /// The same in ms.
     pub concealed_ms: f64,
+    /// The share of it that was sent while neither way had an outage; only traces have any.
+    pub concealed_outside: f64,
     /// Bytes towards the receiver as a multiple of the stream's own.
     pub bytes: f64,
     /// Packets lost on the way, before repair, as a share.
@@ -130,9 +128,32 @@ enum Wish {
     Level(u8),
 }
 
+/// One who meets the same packets as the receiver, to be compared with it.
+pub trait Companion {
+    /// A packet arrived at `at`, by itself, as a copy, or sent again.
+    fn handle_packet(&mut self, at: Duration, packet: &Packet<'_>);
+
+    /// It is `now`: sound up to now is to be taken. Called every 128 samples.
+    fn advance(&mut self, now: Duration);
+}
+
+/// The companion of one who is alone.
+struct Nobody;
+
+impl Companion for Nobody {
+    fn handle_packet(&mut self, _at: Duration, _packet: &Packet<'_>) {}
+
+    fn advance(&mut self, _now: Duration) {}
+}
+
 /// Plays a scenario with a setup.
 #[must_use]
 pub fn run(scenario: &Scenario, setup: &Setup) -> Outcome {
+    run_beside(scenario, setup, &mut Nobody)
+}
+
+/// Plays a scenario with a setup, and a companion beside.
+pub fn run_beside(scenario: &Scenario, setup: &Setup, companion: &mut dyn Companion) -> Outcome {
     let owned;
     let music = if scenario.frame == Frame::Ms20 {
         Music::usual()
@@ -142,11 +163,11 @@ pub fn run(scenario: &Scenario, setup: &Setup) -> Outcome {
     };
     let mut lab = Lab::new(scenario, setup, music);
     while lab.now < SETTLE {
-        lab.step();
+        lab.step(companion);
     }
     lab.begin_measuring();
     while lab.now < scenario.time {
-        lab.step();
+        lab.step(companion);
     }
     lab.outcome()
 }
@@ -172,6 +193,10 @@ struct Lab<'a> {
     delays: Vec<u32>,
     silent: u64,
     measured: u64,
+    /// Media time that sounds, or would.
+    position: u64,
+    concealed_ms: f64,
+    outside_ms: f64,
     before: crate::receiver::Stats,
     clock_began: Duration,
 }
@@ -179,19 +204,20 @@ struct Lab<'a> {
 impl<'a> Lab<'a> {
     fn new(scenario: &Scenario, setup: &'a Setup, music: &'a Music) -> Self {
         let receiver = Receiver::new(setup.config.clone());
+        let ring = music.packets_per_second();
         Self {
             setup,
             music,
             source_ppm: scenario.source_ppm,
             now: Duration::ZERO,
             steps: 0,
-            down: Way::new(scenario.net, scenario.seed, Duration::ZERO),
-            up: Way::new(scenario.net, !scenario.seed, Duration::from_secs(57)),
+            down: Way::down(scenario.net, scenario.seed),
+            up: Way::up(scenario.net, scenario.seed),
             receiver,
             round_trip: None,
-            ring: VecDeque::with_capacity(RING),
+            ring: VecDeque::with_capacity(ring),
             next_sequence: 0,
-            answers_left: ANSWERS_MAX,
+            answers_left: ring as f64,
             level_at_relay: 0,
             level_told: (Duration::ZERO, 0),
             own_bytes: 0,
@@ -199,6 +225,9 @@ impl<'a> Lab<'a> {
             delays: vec![0; 4096],
             silent: 0,
             measured: 0,
+            position: 0,
+            concealed_ms: 0.0,
+            outside_ms: 0.0,
             before: crate::receiver::Stats::default(),
             clock_began: Duration::ZERO,
         }
@@ -208,18 +237,19 @@ impl<'a> Lab<'a> {
         self.before = self.receiver.stats();
         self.clock_began = self.now;
         (self.own_bytes, self.all_bytes, self.silent, self.measured) = (0, 0, 0, 0);
+        self.outside_ms = 0.0;
         self.delays.fill(0);
     }
 
     /// One quantum of time.
-    fn step(&mut self) {
+    fn step(&mut self, companion: &mut dyn Companion) {
         self.send_due();
         self.ping();
         while let Some((at, wish)) = self.up.receive(self.now) {
             self.grant(at, wish);
         }
         while let Some((at, sent)) = self.down.receive(self.now) {
-            self.deliver(at, sent);
+            self.deliver(at, sent, companion);
             self.ask(at);
         }
         let mut out = [0.0; QUANTUM * 2];
@@ -227,6 +257,7 @@ impl<'a> Lab<'a> {
         self.steps += 1;
         self.now = MediaClock::duration(self.steps * QUANTUM as u64);
         self.ask(self.now);
+        companion.advance(self.now);
         self.measure();
         while self.receiver.poll_event().is_some() {}
     }
@@ -258,11 +289,12 @@ impl<'a> Lab<'a> {
             }
             let sequence = self.next_sequence;
             self.next_sequence += 1;
-            if self.ring.len() == RING {
+            let kept = self.music.packets_per_second();
+            if self.ring.len() == kept {
                 self.ring.pop_front();
             }
             self.ring.push_back(sequence);
-            self.answers_left = (self.answers_left + ANSWERS_SHARE).min(ANSWERS_MAX);
+            self.answers_left = (self.answers_left + ANSWERS_SHARE).min(kept as f64);
             self.own_bytes += self.music.packet(sequence).len() + HEADER_BYTES;
             self.transmit(at, sequence, self.level_at_relay);
         }
@@ -294,7 +326,7 @@ impl<'a> Lab<'a> {
         }
     }
 
-    fn deliver(&mut self, at: Duration, sent: Sent) {
+    fn deliver(&mut self, at: Duration, sent: Sent, companion: &mut dyn Companion) {
         let distances = COPY_DISTANCES[usize::from(sent.level)].iter().copied();
         for distance in std::iter::once(0).chain(distances) {
             let Some(sequence) = sent.sequence.checked_sub(u64::from(distance)) else {
@@ -310,6 +342,7 @@ impl<'a> Lab<'a> {
             self.receiver
                 .handle_packet(at, &packet)
                 .expect("a good packet");
+            companion.handle_packet(at, &packet);
         }
     }
 
@@ -330,17 +363,34 @@ impl<'a> Lab<'a> {
         }
     }
 
-    /// How long ago the sample that leaves now was captured.
+    /// How long ago the sample that leaves now was captured, and what was made up.
     fn measure(&mut self) {
         self.measured += 1;
-        let Some(position) = self.receiver.position() else {
+        let concealed_ms = self.receiver.stats().concealed_ms;
+        let mut made_up_ms = concealed_ms - std::mem::replace(&mut self.concealed_ms, concealed_ms);
+        if let Some(position) = self.receiver.position() {
+            self.position = position;
+            let captured = self.captured(position.saturating_sub(self.music.lookahead));
+            let delay_ms = self.now.saturating_sub(captured).as_millis() as usize;
+            let bin = delay_ms.min(self.delays.len() - 1);
+            self.delays[bin] += 1;
+        } else {
             self.silent += 1;
-            return;
-        };
-        let captured = self.captured(position.saturating_sub(self.music.lookahead));
-        let delay_ms = self.now.saturating_sub(captured).as_millis() as usize;
-        let bin = delay_ms.min(self.delays.len() - 1);
-        self.delays[bin] += 1;
+            self.position += QUANTUM as u64;
+            made_up_ms += QUANTUM as f64 / 48.0;
+        }
+        if made_up_ms > 0.0 && !self.was_outage() {
+            self.outside_ms += made_up_ms;
+        }
+    }
+
+    /// Whether the packet that sounds, or the one after it, was sent in an outage.
+    fn was_outage(&self) -> bool {
+        let sequence = self.position / self.music.samples;
+        (1..3).any(|later| {
+            let sent = self.captured((sequence + later) * self.music.samples);
+            self.down.is_outage(sent) || self.up.is_outage(sent)
+        })
     }
 
     fn percentile_ms(&self, share: f64) -> f64 {
@@ -364,6 +414,7 @@ impl<'a> Lab<'a> {
             delay_p95_ms: self.percentile_ms(0.95),
             concealed: concealed_ms / time_ms,
             concealed_ms,
+            concealed_outside: self.outside_ms / time_ms,
             bytes: self.all_bytes as f64 / self.own_bytes as f64,
             lost: (stats.missing - self.before.missing) as f64 / packets.max(1) as f64,
             stretched: (stats.stretched_ms - self.before.stretched_ms) / time_ms,

@@ -16,6 +16,12 @@ pub const ENTRY: Duration = Duration::from_millis(20);
 /// Entries of a generated trace: two minutes.
 const ENTRIES: usize = 6000;
 
+/// Entries lost in a row that make an outage.
+const OUTAGE: usize = 3;
+
+/// An outage is over once the delay is within this of what it was before, in ms.
+const OUTAGE_OVER_MS: u16 = 10;
+
 /// A network's behaviour over time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace {
@@ -62,9 +68,26 @@ impl Network {
         }
     }
 
-    /// The trace kept with the sources.
+    /// The trace of that seed; that of seed 1 is kept with the sources.
     #[must_use]
-    pub fn trace(self) -> Trace {
+    pub fn trace(self, seed: u64) -> Trace {
+        match seed {
+            1 => self.kept(),
+            _ => self.generate(seed),
+        }
+    }
+
+    /// How much later in the trace the way back begins. A handover cuts both ways at once;
+    /// else they have little to do with each other.
+    #[must_use]
+    pub fn shift_back(self) -> Duration {
+        match self {
+            Self::Lte => Duration::ZERO,
+            _ => Duration::from_secs(57),
+        }
+    }
+
+    fn kept(self) -> Trace {
         let text = match self {
             Self::Clean => include_str!("../../traces/clean.txt"),
             Self::Wifi => include_str!("../../traces/wifi.txt"),
@@ -247,9 +270,41 @@ impl Trace {
         text
     }
 
+    /// Whether each entry is part of an outage: [`OUTAGE`] entries or more lost in a row, and
+    /// those behind them, until the delay is back at what it was before.
+    fn outages(&self) -> Vec<bool> {
+        let mut outages = vec![false; self.entries.len()];
+        let mut usual = 0;
+        let mut run = 0;
+        let mut recovering = false;
+        for (n, entry) in self.entries.iter().enumerate() {
+            match *entry {
+                None => {
+                    run += 1;
+                    if run == OUTAGE {
+                        recovering = true;
+                        outages[n + 1 - OUTAGE..n].fill(true);
+                    }
+                }
+                Some(delay) => {
+                    run = 0;
+                    recovering &= delay > usual + OUTAGE_OVER_MS;
+                    if !recovering {
+                        usual = delay;
+                    }
+                }
+            }
+            outages[n] = recovering;
+        }
+        outages
+    }
+
+    fn index(&self, now: Duration) -> usize {
+        (now.as_nanos() / ENTRY.as_nanos()) as usize % self.entries.len()
+    }
+
     fn at(&self, now: Duration) -> Option<Duration> {
-        let entry = (now.as_nanos() / ENTRY.as_nanos()) as usize % self.entries.len();
-        self.entries[entry].map(|ms| self.base + Duration::from_millis(u64::from(ms)))
+        self.entries[self.index(now)].map(|ms| self.base + Duration::from_millis(u64::from(ms)))
     }
 }
 
@@ -257,6 +312,7 @@ impl Trace {
 #[derive(Debug)]
 pub struct Replay<T> {
     trace: Trace,
+    outages: Vec<bool>,
     /// Where in the trace it begins.
     shift: Duration,
     last_arrival: Duration,
@@ -268,6 +324,7 @@ impl<T> Replay<T> {
     #[must_use]
     pub fn new(trace: Trace, shift: Duration) -> Self {
         Self {
+            outages: trace.outages(),
             trace,
             shift,
             last_arrival: Duration::ZERO,
@@ -279,6 +336,12 @@ impl<T> Replay<T> {
     #[must_use]
     pub fn delay(&self, now: Duration) -> Option<Duration> {
         self.trace.at(now + self.shift)
+    }
+
+    /// Whether what is sent now meets an outage, or its aftermath.
+    #[must_use]
+    pub fn is_outage(&self, now: Duration) -> bool {
+        self.outages[self.trace.index(now + self.shift)]
     }
 
     /// Puts a packet on the path.
@@ -318,8 +381,15 @@ mod tests {
                     "Delay in ms beyond the base per 20 ms, x for lost; see testing::Trace.";
                 std::fs::write(path, trace.to_text(comment)).unwrap();
             }
-            assert_eq!(network.trace(), trace, "{}", network.name());
+            assert_eq!(network.trace(1), trace, "{}", network.name());
         }
+    }
+
+    #[test]
+    fn an_outage_lasts_until_the_delay_is_back() {
+        let trace = Trace::parse("base 10\n5 x x 5 x x x 60 40 15 5 x 5\n").unwrap();
+        let outage: Vec<usize> = (0..13).filter(|&n| trace.outages()[n]).collect();
+        assert_eq!(outage, [4, 5, 6, 7, 8]);
     }
 
     #[test]

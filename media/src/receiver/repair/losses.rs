@@ -11,7 +11,15 @@ pub(super) const ASKED: u64 = 256;
 const IN_VAIN_MAX: u32 = 12;
 
 /// Intervals between tries that play-out waits for where losses come in bursts.
-const BURST_TRIES: f64 = 4.7;
+const BURST_TRIES: f64 = 7.0;
+
+/// Below this share of losses there are bytes and time for tries further apart, which what
+/// disturbs a network for a moment does not take together.
+const RARE: f64 = 0.03;
+const RARE_SPACING_MS: f64 = 12.0;
+
+/// Bursts in memory from which play-out waits for more tries than one.
+const BURSTS_OFTEN: f64 = 10.0;
 
 /// Round trip assumed while none is measured.
 const ROUND_TRIP_MS: f64 = 100.0;
@@ -174,7 +182,9 @@ impl Repairs {
     /// Time between tries that travel at once: bursts are to be outlived.
     pub(in crate::receiver) fn spacing_ms(&self) -> f64 {
         if self.is_bursty() {
-            (self.round_trip_ms() / 4.0).clamp(8.0, 40.0)
+            (self.round_trip_ms() / 6.25).clamp(8.0, 40.0)
+        } else if self.loss() < RARE {
+            RARE_SPACING_MS
         } else {
             2.0
         }
@@ -182,7 +192,8 @@ impl Repairs {
 
     /// How long tries go on without waiting for the answer to the first.
     pub(in crate::receiver) fn spread_ms(&self, repair: Repair) -> f64 {
-        if self.is_bursty() {
+        // Now and then a handover is no reason to be far behind all the time.
+        if self.is_bursty() && self.bursts >= BURSTS_OFTEN {
             self.spacing_ms() * BURST_TRIES
         } else {
             f64::from(self.tries(repair) - 1) * self.spacing_ms()

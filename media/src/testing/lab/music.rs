@@ -57,6 +57,10 @@ impl Music {
         MUSIC.get_or_init(|| Self::new(Frame::Ms20))
     }
 
+    pub(super) fn packets_per_second(&self) -> usize {
+        SAMPLE_RATE as usize / self.samples as usize
+    }
+
     pub(super) fn packet(&self, sequence: u64) -> &[u8] {
         &self.packets[(sequence % self.packets.len() as u64) as usize]
     }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::super::{Link, LinkConfig, Network, Replay};
 
 /// A network between relay and receiver, the same in both directions.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Net {
     /// The link model.
     Link(LinkConfig),
-    /// A trace.
+    /// The trace of a network, made from the scenario's seed.
     Trace(Network),
 }
 
@@ -20,10 +20,29 @@ pub(super) enum Way<T> {
 }
 
 impl<T: Clone> Way<T> {
-    pub(super) fn new(net: Net, seed: u64, shift: Duration) -> Self {
+    /// The way from the relay.
+    pub(super) fn down(net: Net, seed: u64) -> Self {
         match net {
             Net::Link(config) => Self::Link(Box::new(Link::new(config, seed))),
-            Net::Trace(network) => Self::Trace(Replay::new(network.trace(), shift)),
+            Net::Trace(network) => Self::Trace(Replay::new(network.trace(seed), Duration::ZERO)),
+        }
+    }
+
+    /// The way back to it.
+    pub(super) fn up(net: Net, seed: u64) -> Self {
+        match net {
+            Net::Link(config) => Self::Link(Box::new(Link::new(config, !seed))),
+            Net::Trace(network) => {
+                Self::Trace(Replay::new(network.trace(seed), network.shift_back()))
+            }
+        }
+    }
+
+    /// Whether what is sent now meets an outage. Only traces have any.
+    pub(super) fn is_outage(&self, now: Duration) -> bool {
+        match self {
+            Self::Link(_) => false,
+            Self::Trace(replay) => replay.is_outage(now),
         }
     }
 

@@ -4,10 +4,14 @@ use super::*;
 use crate::receiver::Profile;
 use crate::testing::scenarios;
 
-const SEED: u64 = 11;
+const SEED: u64 = 1;
 
 fn named(name: &str, seconds: u64) -> Scenario {
-    let all = scenarios(Duration::from_secs(seconds), SEED);
+    seeded(name, seconds, SEED)
+}
+
+fn seeded(name: &str, seconds: u64, seed: u64) -> Scenario {
+    let all = scenarios(Duration::from_secs(seconds), seed);
     *all.iter().find(|s| s.name.contains(name)).expect("a name")
 }
 
@@ -15,14 +19,23 @@ fn usual(scenario: &Scenario) -> Outcome {
     run(scenario, &Setup::of(Config::default()))
 }
 
-/// Plays a scenario as usual and checks it against what is to be reached.
+/// Plays a scenario as usual from five seeds, and checks them against what is to be reached:
+/// delay and bytes of each, and what the median of them concealed; the worst may be four times
+/// that, as a minute holds few faults.
 fn check(name: &str, delay_p50_ms: f64, delay_p95_ms: f64, concealed: f64, bytes: f64) {
-    let outcome = usual(&named(name, 130));
-    println!("{name}, seed {SEED}: {outcome:?}");
-    assert!(outcome.delay_p50_ms <= delay_p50_ms, "{name}: {outcome:?}");
-    assert!(outcome.delay_p95_ms <= delay_p95_ms, "{name}: {outcome:?}");
-    assert!(outcome.concealed <= concealed, "{name}: {outcome:?}");
-    assert!(outcome.bytes <= bytes, "{name}: {outcome:?}");
+    let mut all = Vec::new();
+    for seed in 1..=5 {
+        let outcome = usual(&seeded(name, 70, seed));
+        let told = format!("{name}, seed {seed}: {outcome:?}");
+        println!("{told}");
+        assert!(outcome.delay_p50_ms <= delay_p50_ms, "{told}");
+        assert!(outcome.delay_p95_ms <= delay_p95_ms, "{told}");
+        assert!(outcome.concealed <= concealed * 4.0, "{told}");
+        assert!(outcome.bytes <= bytes, "{told}");
+        all.push(outcome.concealed);
+    }
+    all.sort_by(f64::total_cmp);
+    assert!(all[2] <= concealed, "{name}: {all:?}");
 }
 
 #[test]
@@ -42,14 +55,35 @@ fn random_loss_of_10_percent_is_repaired() {
 
 #[test]
 fn loss_in_bursts_is_repaired() {
-    // Requests are lost in bursts too, and the relay answers half the frame rate at most: a
-    // twentieth of what is lost is beyond repair within this delay.
-    check("bursts", 180.0, 240.0, 0.006, 1.6);
+    check("bursts", 180.0, 240.0, 0.003, 1.6);
 }
 
 #[test]
 fn wifi_stays_near() {
     check("Wi-Fi", 120.0, 180.0, 0.0005, 1.6);
+}
+
+#[test]
+fn handovers_are_heard_and_hardly_anything_else() {
+    let mut concealed = [0.0; 2];
+    for seed in 1..=5 {
+        let scenario = seeded("LTE", 130, seed);
+        let live = usual(&scenario);
+        let told = format!("seed {seed}: {live:?}");
+        assert!(live.delay_p50_ms <= 200.0, "{told}");
+        assert!(live.concealed_outside <= 0.002, "{told}");
+        let interactive = run(
+            &scenario,
+            &Setup::of(Config {
+                profile: Profile::Interactive,
+                ..Config::default()
+            }),
+        );
+        let fixed = run(&scenario, &Setup::fixed(Duration::from_millis(60)));
+        concealed[0] += interactive.concealed;
+        concealed[1] += fixed.concealed;
+    }
+    assert!(concealed[0] <= concealed[1], "{concealed:?}");
 }
 
 #[test]
@@ -110,7 +144,7 @@ fn without_stretching_the_delay_shrinks_late() {
 
 #[test]
 fn profiles_are_ordered_by_delay_and_faults() {
-    let scenario = named("Wi-Fi", 70);
+    let scenario = named("congested", 70);
     let of = |profile| {
         run(
             &scenario,
