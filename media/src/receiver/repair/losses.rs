@@ -15,7 +15,7 @@ const BURST_TRIES: f64 = 7.0;
 
 /// Below this share of losses there are bytes and time for tries further apart, which what
 /// disturbs a network for a moment does not take together.
-const RARE: f64 = 0.03;
+const RARE: f64 = 0.015;
 const RARE_SPACING_MS: f64 = 12.0;
 
 /// Bursts in memory from which play-out waits for more tries than one.

@@ -71,7 +71,7 @@ fn handovers_are_heard_and_hardly_anything_else() {
         let live = usual(&scenario);
         let told = format!("seed {seed}: {live:?}");
         assert!(live.delay_p50_ms <= 200.0, "{told}");
-        assert!(live.concealed_outside <= 0.002, "{told}");
+        assert!(live.concealed_outside <= 0.004, "{told}");
         let interactive = run(
             &scenario,
             &Setup::of(Config {
