@@ -273,6 +273,7 @@ async fn a_stuck_player_is_dropped_and_others_hear_everything() {
 async fn what_is_no_stream_is_said_in_plain_words() {
     let relay = TestRelay::with(|config| {
         config.stations = vec![relay::config::Station {
+            rewind_minutes: None,
             id: "quiet".parse().unwrap(),
             name: None,
             description: String::new(),
