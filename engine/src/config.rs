@@ -36,8 +36,12 @@ pub struct Config {
     pub handshakes_per_second: u32,
     /// From the first packet to the WebTransport request. Default 10 s.
     pub handshake_timeout: Duration,
-    /// Without any packet for so long a connection is over. Default 30 s.
+    /// Without any packet for so long a connection is over. Default 20 s.
     pub idle_timeout: Duration,
+    /// After so long without a packet the client is asked for a sign of life, so that a
+    /// quiet session stays and middleboxes remember its path. Default 5 s: of the signs
+    /// that fit into the idle timeout three may be lost.
+    pub keep_alive: Duration,
     /// The longest a [`Close`](crate::Command::Close) waits for what was written. Default 2 s.
     pub close_timeout: Duration,
     /// The longest a frame waits for a listener's congestion window; older ones are
@@ -95,7 +99,8 @@ impl Config {
             handshakes_unvalidated_max: 100,
             handshakes_per_second: 400,
             handshake_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(20),
+            keep_alive: Duration::from_secs(5),
             close_timeout: Duration::from_secs(2),
             frame_age_max: Duration::from_millis(200),
             frames_behind_max: 10,
@@ -122,6 +127,7 @@ impl Config {
             // Control, QPACK's two, one of grease, and a little.
             .max_concurrent_uni_streams(VarInt::from_u32(6))
             .max_idle_timeout(Some(idle))
+            .keep_alive_interval(Some(self.keep_alive))
             // A control frame is at most 64 KiB and four bytes.
             .stream_receive_window(VarInt::from_u32(96 * 1024))
             .receive_window(VarInt::from_u32(192 * 1024))

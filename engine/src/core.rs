@@ -21,7 +21,7 @@ use wire::TrackId;
 
 use crate::batch::Batch;
 use crate::config::{self, Config, ConfigError, Secrets};
-use crate::message::{Command, Event, Frame, SessionId};
+use crate::message::{Command, Event, Frames, SessionId};
 use admission::{Admission, Verdict};
 use session::{Context, Session};
 use tracks::Tracks;
@@ -202,6 +202,11 @@ impl Core {
         match command {
             Command::Join { track, .. } => self.join(slot, track),
             Command::Leave { .. } => self.leave(slot),
+            Command::Level { level, .. } => {
+                if let Some(Some(session)) = self.sessions.get_mut(slot) {
+                    session.level = level;
+                }
+            }
             command => {
                 if let Some(Some(session)) = self.sessions.get_mut(slot) {
                     let mut context = Context {
@@ -219,10 +224,9 @@ impl Core {
 
     /// Queues a frame for everybody who joined the track. It goes out with the following
     /// polls; frames beyond [`Config::frames_behind_max`] push out the oldest.
-    pub fn handle_frame(&mut self, track: TrackId, frame: Frame) {
-        let dropped = self
-            .tracks
-            .push(track, frame, self.config.frames_behind_max);
+    pub fn handle_frame(&mut self, track: TrackId, frame: impl Into<Frames>) {
+        let waiting_max = self.config.frames_behind_max;
+        let dropped = self.tracks.push(track, frame.into(), waiting_max);
         self.stats.frames_behind += dropped as u64;
     }
 
@@ -518,11 +522,12 @@ impl Core {
                 config: &self.config,
                 events: &mut self.events,
             };
-            let frames = self.tracks.frames();
-            for frame in frames {
-                session.send_frame(&context, frame);
+            for frames in self.tracks.frames() {
+                if let Some(frame) = frames.at(session.level) {
+                    session.send_frame(&context, frame);
+                    self.stats.frames_sent += 1;
+                }
             }
-            self.stats.frames_sent += frames.len() as u64;
             self.stats.frames_dropped += session.take_dropped();
         }
         self.poll_session(now, slot, batch);

@@ -13,7 +13,7 @@ use wire::TrackId;
 
 use crate::config::{Config, ConfigError, Secrets};
 use crate::core::Stats;
-use crate::message::{Command, Frame};
+use crate::message::{Command, Frames};
 use crate::queue::{EventSender, Events, Inbox, Overloaded, events};
 use crate::socket::Bound;
 use thread::{Parts, Worker};
@@ -202,9 +202,10 @@ impl Handle {
 
     /// Sends a frame to everybody who joined the track, on all threads. Never blocks;
     /// what a thread does not get to in time pushes out its oldest.
-    pub fn frame(&self, track: TrackId, frame: &Frame) {
+    pub fn frame(&self, track: TrackId, frame: impl Into<Frames>) {
+        let frames = frame.into();
         for inbox in &self.0.inboxes {
-            if inbox.frame(track, frame.clone()) {
+            if inbox.frame(track, frames.clone()) {
                 self.0.frames_pushed_out.fetch_add(1, Ordering::Relaxed);
             }
         }

@@ -17,7 +17,7 @@
 //! A session begins with [`Event::Opened`] and ends with one [`Event::Closed`]. In between
 //! [`Event::Control`] carries the client's first bidirectional stream and
 //! [`Event::Datagram`] its datagrams. [`Command`]s write, join tracks and close;
-//! [`Handle::frame`] sends to everybody who joined. Nothing a session asks for is lost
+//! [`Handle::frame`] sends to everybody who joined, in the encoding of their level. Nothing a session asks for is lost
 //! silently: what overflows is named at each limit in [`Config`].
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -39,5 +39,8 @@ pub use batch::{Batch, Packet};
 pub use config::{Config, ConfigError, Secrets};
 pub use core::{Core, Stats};
 pub use engine::{Engine, Handle, Port, StartError, ThreadStats};
-pub use message::{Cause, Command, Event, Frame, Lane, Opened, SessionId, Summary, UNI_LANES};
+pub use message::{
+    Cause, Command, Encoding, Event, Frame, Frames, LEVELS, Lane, Opened, SessionId, Summary,
+    UNI_LANES,
+};
 pub use queue::{Events, Overloaded};

@@ -264,6 +264,14 @@ pub enum Command {
         /// Whose.
         session: SessionId,
     },
+    /// Sends frames in that encoding from the next one on, on whatever track the session
+    /// is. It begins with 0, and a level there is none of is 0.
+    Level {
+        /// Whose.
+        session: SessionId,
+        /// Which, below [`LEVELS`].
+        level: u8,
+    },
 }
 
 impl Command {
@@ -279,6 +287,7 @@ impl Command {
             | Self::Datagram { session, .. }
             | Self::Close { session, .. }
             | Self::Join { session, .. }
+            | Self::Level { session, .. }
             | Self::Leave { session } => *session,
         }
     }
@@ -317,6 +326,65 @@ impl Frame {
     }
 }
 
+/// How many encodings a frame may have.
+pub const LEVELS: usize = 6;
+
+/// A frame of a track in the encodings its listeners take, each made once for all of them.
+#[derive(Debug, Clone)]
+pub struct Frames {
+    plain: Frame,
+    others: [Encoding; LEVELS - 1],
+}
+
+/// What listeners of a level are sent for a frame.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// The frame as it is.
+    #[default]
+    Plain,
+    /// Another datagram.
+    Own(Frame),
+    /// Nothing: a later datagram brings it.
+    Nothing,
+}
+
+impl Frames {
+    /// The frame with another encoding for a level from 1 to [`LEVELS`] - 1; others are
+    /// ignored.
+    #[must_use]
+    pub fn with(mut self, level: u8, encoding: Encoding) -> Self {
+        let other = usize::from(level).checked_sub(1);
+        if let Some(other) = other.and_then(|other| self.others.get_mut(other)) {
+            *other = encoding;
+        }
+        self
+    }
+
+    /// What listeners of that level are sent.
+    #[inline]
+    pub(crate) fn at(&self, level: u8) -> Option<&Frame> {
+        let other = usize::from(level).checked_sub(1);
+        match other.and_then(|other| self.others.get(other)) {
+            None | Some(Encoding::Plain) => Some(&self.plain),
+            Some(Encoding::Own(frame)) => Some(frame),
+            Some(Encoding::Nothing) => None,
+        }
+    }
+}
+
+impl From<Frame> for Frames {
+    fn from(plain: Frame) -> Self {
+        let others = Default::default();
+        Self { plain, others }
+    }
+}
+
+impl From<&Frame> for Frames {
+    fn from(plain: &Frame) -> Self {
+        plain.clone().into()
+    }
+}
+
 impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Frame({} bytes)", self.0.len() - 1)
@@ -343,5 +411,20 @@ mod tests {
         assert_eq!(taken, Some(frame));
         assert_eq!(Frame::from_prefixed(Bytes::from_static(b"abc")), None);
         assert_eq!(Frame::from_prefixed(Bytes::new()), None);
+    }
+
+    #[test]
+    fn each_level_has_its_encoding_and_others_the_plain_one() {
+        let (plain, own) = (Frame::new(b"plain"), Frame::new(b"own"));
+        let frames = Frames::from(&plain)
+            .with(1, Encoding::Own(own.clone()))
+            .with(2, Encoding::Nothing)
+            .with(0, Encoding::Nothing)
+            .with(200, Encoding::Nothing);
+        assert_eq!(frames.at(0), Some(&plain));
+        assert_eq!(frames.at(1), Some(&own));
+        assert_eq!(frames.at(2), None);
+        assert_eq!(frames.at(3), Some(&plain));
+        assert_eq!(frames.at(200), Some(&plain));
     }
 }

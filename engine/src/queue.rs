@@ -12,7 +12,7 @@ use bytes::BytesMut;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use wire::TrackId;
 
-use crate::message::{Command, Event, Frame};
+use crate::message::{Command, Event, Frames};
 
 /// Commands that wait for a thread; more are refused.
 const COMMANDS_MAX: usize = 16 * 1024;
@@ -39,7 +39,7 @@ pub(crate) struct Handed {
 #[derive(Debug, Default)]
 pub(crate) struct Mail {
     pub(crate) commands: VecDeque<Command>,
-    pub(crate) frames: VecDeque<(TrackId, Frame)>,
+    pub(crate) frames: VecDeque<(TrackId, Frames)>,
     pub(crate) handed: VecDeque<Handed>,
     pub(crate) is_stopping: bool,
 }
@@ -92,7 +92,7 @@ impl Inbox {
     }
 
     /// Returns whether an older frame was pushed out.
-    pub(crate) fn frame(&self, track: TrackId, frame: Frame) -> bool {
+    pub(crate) fn frame(&self, track: TrackId, frame: Frames) -> bool {
         let mut mail = lock(&self.mail);
         let is_full = mail.frames.len() >= FRAMES_MAX;
         if is_full {

@@ -259,8 +259,8 @@ pub struct Limits {
     pub sessions: usize,
     /// TCP connections at once, WebSocket sessions among them. Default 12,000.
     pub connections: usize,
-    /// QUIC handshakes at once; above half of it addresses are validated by a
-    /// retry first. Default 512.
+    /// QUIC handshakes at once on each processor; above half of it addresses are
+    /// validated by a retry first. Default 512.
     pub handshakes: usize,
     /// Stations known at once. Default 1,000.
     pub stations: usize,

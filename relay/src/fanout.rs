@@ -1,16 +1,18 @@
-//! One packet to many listeners, in one plain loop.
+//! One packet to many listeners.
 //!
 //! A [`Track`] is a list of listeners that is copied when somebody joins or
 //! leaves and read without a lock when a packet passes. Nothing in
 //! [`Track::fan_out`] waits, allocates per listener or takes a lock that
 //! listeners share; what a listener cannot take now is that listener's loss.
+//! Listeners on WebTransport sit in a [`Crowd`], which is given a packet once
+//! for all of them; the others are served in a plain loop.
 //!
 //! Listeners on bad networks take packets with copies of earlier ones: one
 //! encoding per level of redundancy, made when the first of its listeners is
 //! served and shared by all of them. What was lost nevertheless they ask for.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -19,14 +21,17 @@ use wire::audio::{Copy, Datagram, EncodeError};
 
 use crate::metrics::Metrics;
 
+mod crowd;
 pub(crate) mod queue;
 pub(crate) mod rendition;
 mod repair;
 mod rewind;
 mod ring;
 
+use crowd::{Audience, Levels};
+pub(crate) use crowd::{Crowd, Encodings, Seat};
 pub(crate) use repair::Redundancy;
-use repair::{Repair, redundant};
+use repair::Repair;
 use rewind::Past;
 pub(crate) use ring::Kept;
 use ring::Ring;
@@ -50,6 +55,12 @@ pub(crate) struct Packet {
 pub(crate) trait Sink: Send + Sync + 'static {
     /// Queues a packet, displacing the oldest ones when the listener is behind.
     fn send(&self, packet: &Packet) -> Sent;
+
+    /// Its place in a crowd, when it is not served one by one. Then [`send`](Self::send)
+    /// is for what goes to it alone.
+    fn seat(&self) -> Option<&dyn Seat> {
+        None
+    }
 }
 
 /// What became of a packet and of those queued before it.
@@ -84,7 +95,8 @@ pub(crate) struct Tuned(AtomicU32);
 #[derive(Debug)]
 pub(crate) struct Track {
     id: TrackId,
-    listeners: ArcSwap<Vec<Arc<Listener>>>,
+    audience: ArcSwap<Audience>,
+    levels: Levels,
     /// What passed last, from the first packet on.
     ring: OnceLock<Ring>,
     kept: Kept,
@@ -172,7 +184,20 @@ impl Listener {
 
     /// What is to be sent along from the next packet on.
     pub(crate) fn set_redundancy(&self, redundancy: Redundancy) {
+        // Held throughout, so that the track counts what the listener takes.
+        let repair = self.repair();
+        let before = self.redundancy();
         self.redundancy.store(redundancy as u8, Ordering::Relaxed);
+        let Some(seat) = self.sink.seat() else {
+            return;
+        };
+        if repair.is_seated
+            && let Some(track) = repair.track.upgrade()
+        {
+            track.levels.add(redundancy);
+            track.levels.remove(before);
+        }
+        seat.set_redundancy(redundancy);
     }
 
     /// Asks the source at the other end for packets; it need not listen to anything.
@@ -188,9 +213,44 @@ impl Listener {
         self.repair.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Packets dropped for this listener so far.
+    /// Packets dropped for this listener so far, as far as is known.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Tells of packets that were dropped further on.
+    pub(crate) fn count_dropped(&self, packets: u64) {
+        self.dropped.fetch_add(packets, Ordering::Relaxed);
+    }
+
+    /// The listener is on that track from now on, or on none.
+    fn turn_to(&self, track: Option<&Arc<Track>>) {
+        self.turn(track, track.is_some());
+    }
+
+    /// The listener is on that track, but takes what is sent to it alone.
+    fn turn_back_on(&self, track: &Arc<Track>) {
+        self.turn(Some(track), false);
+    }
+
+    fn turn(&self, track: Option<&Arc<Track>>, is_live: bool) {
+        let mut repair = self.repair();
+        let seat = self.sink.seat();
+        if repair.is_seated
+            && let Some(before) = repair.track.upgrade()
+        {
+            before.levels.remove(self.redundancy());
+        }
+        *repair = Repair::on(track, seat.is_some() && is_live);
+        self.tuned.set(track.map(|track| track.id));
+        match (seat, track) {
+            (Some(seat), Some(track)) if is_live => {
+                track.levels.add(self.redundancy());
+                seat.take(track.id);
+            }
+            (Some(seat), _) => seat.leave(),
+            (None, _) => {}
+        }
     }
 
     fn send(&self, packet: &Packet) -> Sent {
@@ -234,7 +294,8 @@ impl Track {
     pub(crate) fn new(id: TrackId, kept: Kept, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self {
             id,
-            listeners: ArcSwap::default(),
+            audience: ArcSwap::default(),
+            levels: Levels::default(),
             ring: OnceLock::new(),
             kept,
             past: Past::default(),
@@ -246,25 +307,27 @@ impl Track {
         self.id
     }
 
-    /// Gives the packet to every listener, about a microsecond each.
+    /// Gives the packet to every listener: to the crowd at once, to others one by one.
     pub(crate) fn fan_out(&self, packet: &Packet) {
         debug_assert_eq!(packet.track, self.id, "a track carries its own packets");
         let ring = self
             .ring
             .get_or_init(|| Ring::new(packet.frame_us, self.kept));
         ring.put(packet);
-        let (mut single, mut spaced) = (None, None);
-        let listeners = self.listeners.load();
+        let mut encodings = Encodings::new(packet, ring);
+        let audience = self.audience.load();
         let (mut queued, mut dropped) = (0, 0);
-        for listener in listeners.iter() {
-            let redundancy = listener.redundancy();
-            let make = || redundant(packet, redundancy, ring);
-            let packet = match redundancy {
-                Redundancy::None => packet,
-                Redundancy::Single => single.get_or_insert_with(make),
-                Redundancy::Spaced => spaced.get_or_insert_with(make),
-            };
-            match listener.send(packet) {
+        if let Some(crowd) = audience.crowd() {
+            for level in Redundancy::MORE {
+                if self.levels.is_taken(level) {
+                    encodings.make(level);
+                }
+            }
+            crowd.send(&encodings);
+            queued += audience.seated.len() as u64;
+        }
+        for listener in &audience.single {
+            match listener.send(encodings.make(listener.redundancy())) {
                 Sent::Queued => queued += 1,
                 Sent::Displaced(count) => {
                     queued += 1;
@@ -288,14 +351,9 @@ impl Track {
 
     /// Starts the packets of this track for a listener who takes none.
     pub(crate) fn attach(self: &Arc<Self>, listener: &Arc<Listener>) {
-        listener.turn(Arc::downgrade(self));
-        listener.tuned.set(Some(self.id));
-        self.listeners.rcu(|before| {
-            let mut after = Vec::with_capacity(before.len() + 1);
-            after.extend(before.iter().cloned());
-            after.push(Arc::clone(listener));
-            after
-        });
+        // In the list first: whoever is told to take the track finds its level encoded.
+        self.audience.rcu(|before| before.with(listener));
+        listener.turn_to(Some(self));
     }
 
     /// Stops them. Once this returns the listener is tuned to nothing.
@@ -303,36 +361,32 @@ impl Track {
         if !listener.tuned.is_to(self.id) {
             return;
         }
-        listener.turn(Weak::new());
-        listener.tuned.set(None);
+        listener.turn_to(None);
         if self.past.leave(listener) {
             return;
         }
-        self.listeners.rcu(|before| {
-            let others = before.iter().filter(|other| !Arc::ptr_eq(other, listener));
-            others.cloned().collect::<Vec<_>>()
-        });
+        self.audience.rcu(|before| before.without(listener));
     }
 
     /// Stops them for everyone.
     pub(crate) fn close(&self) {
         let past = self.past.take();
-        for listener in self.listeners.swap(Arc::default()).iter().chain(&past) {
-            listener.turn(Weak::new());
-            listener.tuned.set(None);
+        for listener in self.audience.swap(Arc::default()).all().chain(&past) {
+            listener.turn_to(None);
         }
     }
 
     /// Moves all listeners to another track, which must have none.
     pub(crate) fn move_listeners(&self, to: &Arc<Self>) {
         // What the other track carried before is not there: they all hear the present.
-        let mut listeners = self.listeners.swap(Arc::default());
-        Arc::make_mut(&mut listeners).extend(self.past.take());
-        for listener in listeners.iter() {
-            listener.turn(Arc::downgrade(to));
-            listener.tuned.set(Some(to.id));
+        let mut audience = self.audience.swap(Arc::default());
+        for listener in self.past.take() {
+            audience = Arc::new(audience.with(&listener));
         }
-        to.listeners.store(listeners);
+        for listener in audience.all() {
+            listener.turn_to(Some(to));
+        }
+        to.audience.store(audience);
     }
 }
 

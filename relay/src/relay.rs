@@ -65,6 +65,9 @@ pub enum RunError {
     /// The certificate cannot be used for TLS on TCP.
     #[error("TLS cannot be served")]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The engine cannot be started.
+    #[error("WebTransport cannot be served")]
+    WebTransport(#[source] io::Error),
     /// A part of the relay ended that never should; a bug.
     #[error("{0} ended by itself")]
     Ended(&'static str),
@@ -95,7 +98,7 @@ impl Relay {
         let bound = config.quic.map(|address| {
             bind(address, |address| {
                 let endpoint = Endpoint::bind(address, Arc::clone(&certificates) as _)?;
-                let bound = endpoint.address()?;
+                let bound = endpoint.address();
                 Ok((endpoint, bound))
             })
         });
@@ -150,17 +153,21 @@ impl Relay {
     /// and returns when they are gone, or after `timing.drain`. `site` answers
     /// what the relay's own routes do not (it may have a fallback).
     pub async fn run(
-        self,
+        mut self,
         site: impl Into<Site>,
         shutdown: CancellationToken,
     ) -> Result<(), RunError> {
         let site = site.into();
         let host = Arc::clone(&self.host);
-        let (endpoint, drain_max) = (self.quic.clone(), self.config.timing.drain);
+        let drain_max = self.config.timing.drain;
+        let served = self.quic.take().map(|endpoint| {
+            webtransport::Server::start(endpoint, &self.config.limits, Arc::clone(&host))
+        });
+        let (server, watch) = served.transpose().map_err(RunError::WebTransport)?.unzip();
         let stop_http = CancellationToken::new();
         let http_tasks = TaskTracker::new();
         // Aborts whatever still runs when this returns, in whatever way.
-        let mut parts = self.start(site, stop_http.clone(), http_tasks.clone())?;
+        let mut parts = self.start(site, watch, stop_http.clone(), http_tasks.clone())?;
         let ended = tokio::select! {
             () = shutdown.cancelled() => Ok(()),
             Some(ended) = parts.join_next() => {
@@ -180,9 +187,8 @@ impl Relay {
         stop_http.cancel();
         http_tasks.close();
         let _ = timeout(LAST_ANSWERS, http_tasks.wait()).await;
-        if let Some(endpoint) = endpoint {
-            endpoint.close();
-            let _ = timeout(LAST_ANSWERS, endpoint.idle()).await;
+        if let Some(server) = server {
+            let _ = timeout(LAST_ANSWERS, server.stop()).await;
         }
         ended
     }
@@ -190,6 +196,7 @@ impl Relay {
     fn start(
         self,
         site: Site,
+        watch: Option<webtransport::Watch>,
         stop_http: CancellationToken,
         http_tasks: TaskTracker,
     ) -> Result<JoinSet<&'static str>, RunError> {
@@ -253,10 +260,9 @@ impl Relay {
             certificates.run().await;
             "the certificate's care"
         });
-        if let Some(endpoint) = self.quic {
-            let handshakes = self.config.limits.handshakes;
+        if let Some(watch) = watch {
             parts.spawn(async move {
-                webtransport::serve(endpoint, self.host, handshakes).await;
+                watch.run().await;
                 "WebTransport"
             });
         }

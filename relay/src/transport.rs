@@ -6,7 +6,6 @@
 //! Sound goes past all this, from the source's thread into a
 //! [`Sink`](crate::fanout::Sink) that never waits.
 
-mod congestion;
 pub(crate) mod events;
 pub(crate) mod quic;
 pub(crate) mod websocket;

@@ -143,7 +143,7 @@ pub(crate) struct Server {
     quic: String,
     icecast: String,
     /// The network between it and whoever uses WebTransport.
-    _shaper: Option<Shaper>,
+    shaper: Option<Shaper>,
 }
 
 impl Server {
@@ -198,7 +198,7 @@ impl Server {
             http,
             quic,
             icecast,
-            _shaper: None,
+            shaper: None,
         }
     }
 
@@ -217,8 +217,13 @@ impl Server {
             "127.0.0.1:0",
             &quic.to_string(),
         );
-        server._shaper = Some(Shaper::start(front, quic, link, seed));
+        server.shaper = Some(Shaper::start(front, quic, link, seed));
         server
+    }
+
+    /// Gives everybody behind the bad network another address.
+    pub(crate) fn rebind(&self) {
+        self.shaper.as_ref().expect("a network").rebind();
     }
 
     /// Where it runs; its data is in `data`.

@@ -1,4 +1,5 @@
-//! A bad network: what repair makes of it, and what is heard without.
+//! A bad network: what repair makes of it, and what is heard without; and one that
+//! changes everybody's address.
 
 use std::time::Duration;
 
@@ -85,4 +86,38 @@ async fn what_is_lost_is_repaired_on_both_legs() {
     );
     let reports = "skywave_listener_loss_ratio_count{station=\"near\",transport=\"webtransport\"}";
     assert!(counted(reports) >= 3.0, "{metrics}");
+}
+
+#[tokio::test]
+async fn sound_goes_on_when_a_nat_changes_everybodys_port() {
+    let clean = LinkConfig {
+        delay: Duration::from_millis(5),
+        ..LinkConfig::CLEAN
+    };
+    let server = Server::start_behind(clean, 11);
+    let mut observer = server.observe().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tone.wav");
+    write_wav(&file, 440.0, 2.0);
+    let file = file.to_str().unwrap();
+    let _source = server.publish("tone", &["--transport", "webtransport", "--loop", file]);
+    observer.sees("started", "tone").await;
+    observer.counts("tone", 0).await;
+    let listener = server.listen("tone", 9.0, &["--transport", "webtransport"]);
+    observer.counts("tone", 1).await;
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        server.rebind();
+    }
+    let heard = listener.finish();
+    let seconds = heard.sound.len() as f64 / 2.0 / 48_000.0;
+    assert!(seconds > 8.0, "{seconds} s: {:#}", heard.stats);
+    // What was on its way is lost; neither end noticed more than that.
+    assert!(concealed_ms(&heard) < 400.0, "{:#}", heard.stats);
+    let (_, metrics) = get(server.http(), "/metrics");
+    let metrics = metrics.as_str().unwrap();
+    let is_lost = |line: &&str| {
+        line.starts_with("skywave_sessions_ended_total") && !line.contains("\"done\"")
+    };
+    assert_eq!(metrics.lines().find(is_lost), None, "{metrics}");
 }

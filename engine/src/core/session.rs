@@ -44,6 +44,8 @@ pub(super) struct Session {
     /// The address it counts for in admission, with what to count.
     pub(super) counted: Option<super::admission::Counted>,
     pub(super) membership: Option<Membership>,
+    /// Which encoding of a track's frames it takes.
+    pub(super) level: u8,
     /// Waits in the core's list of connections to poll.
     pub(super) is_dirty: bool,
     /// Has input nobody had room for.
@@ -113,6 +115,7 @@ impl Session {
             id,
             counted: None,
             membership: None,
+            level: 0,
             is_dirty: false,
             is_stalled: false,
             is_waiting: false,
@@ -227,7 +230,7 @@ impl Session {
             Command::Datagram { frame, .. } => self.send_frame(context, &frame),
             Command::Close { code, reason, .. } => self.close(context, code, reason),
             // The core's: they are about tracks.
-            Command::Join { .. } | Command::Leave { .. } => {}
+            Command::Join { .. } | Command::Leave { .. } | Command::Level { .. } => {}
         }
     }
 

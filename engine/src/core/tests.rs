@@ -8,7 +8,7 @@ use quinn_proto::{Dir, VarInt};
 use rand::{Rng, RngCore, SeedableRng, rngs::StdRng};
 use wire::TrackId;
 
-use crate::message::{Cause, Command, Event, Frame, Lane, SessionId};
+use crate::message::{Cause, Command, Encoding, Event, Frame, Frames, Lane, SessionId};
 use crate::testing::{ClientEvent, Pair};
 
 fn ms(ms: u64) -> Duration {
@@ -167,6 +167,65 @@ fn frames_reach_those_who_joined_and_nobody_else() {
         assert_eq!(pair.clients.datagrams(*client), expected, "client {at}");
     }
     assert_eq!(pair.core.stats().frames_sent, 15 * 10 + 13 * 10);
+}
+
+/// The datagrams a client was sent, as numbers of their first byte.
+fn heard(pair: &mut Pair, client: usize) -> Vec<u8> {
+    let told = pair.client_events.iter();
+    let heard = told.filter_map(|event| match event {
+        ClientEvent::Datagram(number, bytes) if *number == client => bytes.first().copied(),
+        _ => None,
+    });
+    heard.collect()
+}
+
+#[test]
+fn each_level_is_sent_its_encoding_and_a_change_of_level_loses_nothing() {
+    let mut pair = Pair::new(|_| {});
+    let clients = [(); 3].map(|()| pair.open());
+    for (level, (_, opened)) in clients.iter().enumerate() {
+        let (session, level) = (opened.session, level as u8);
+        join(&mut pair, session, 1);
+        command(&mut pair, Command::Level { session, level });
+    }
+    let frames = |number: u8| {
+        let own = Frame::new(&[100 + number; 200]);
+        Frames::from(Frame::new(&[number; 100]))
+            .with(1, Encoding::Own(own))
+            .with(2, Encoding::Nothing)
+    };
+    for number in 0..4 {
+        pair.core.handle_frame(track(1), frames(number));
+        if number == 1 {
+            // While a frame waits for those of another level.
+            let session = clients[0].1.session;
+            command(&mut pair, Command::Level { session, level: 1 });
+        }
+        pair.run(ms(20));
+    }
+    // A level stays over a change of track.
+    join(&mut pair, clients[1].1.session, 2);
+    pair.core.handle_frame(track(2), frames(9));
+    pair.run(ms(100));
+    assert_eq!(heard(&mut pair, clients[0].0), [0, 101, 102, 103]);
+    assert_eq!(heard(&mut pair, clients[1].0), [100, 101, 102, 103, 109]);
+    assert_eq!(heard(&mut pair, clients[2].0), []);
+}
+
+#[test]
+fn a_quiet_session_stays_and_one_that_is_gone_ends() {
+    let mut pair = Pair::new(|_| {});
+    // These clients would ping every 10 s by themselves: too late for this server.
+    let (_, opened) = pair.open();
+    let sent = pair.sent;
+    pair.run(ms(300_000));
+    assert!(pair.sent - sent >= 60, "asked every 5 s");
+    assert_eq!(pair.core.stats().sessions, 1);
+    assert!(pair.events.is_empty(), "{:?}", pair.events);
+    pair.is_mute = true;
+    pair.run(ms(30_000));
+    assert_eq!(closed(&mut pair, opened.session), Cause::TimedOut);
+    assert_eq!(pair.core.stats().sessions, 0);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 use wire::TrackId;
 
-use crate::message::Frame;
+use crate::message::Frames;
 
 /// A session's place in a track's list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,14 +25,14 @@ pub(crate) struct Tracks {
     current: Option<usize>,
     cursor: usize,
     /// The frames being sent to everybody; reused from track to track.
-    frames: Vec<Frame>,
+    frames: Vec<Frames>,
 }
 
 #[derive(Debug)]
 struct Track {
     id: TrackId,
     members: Vec<u32>,
-    waiting: VecDeque<Frame>,
+    waiting: VecDeque<Frames>,
 }
 
 impl Tracks {
@@ -74,7 +74,7 @@ impl Tracks {
     }
 
     /// Queues a frame for everybody on the track. Returns how many older ones were dropped.
-    pub(crate) fn push(&mut self, id: TrackId, frame: Frame, waiting_max: usize) -> usize {
+    pub(crate) fn push(&mut self, id: TrackId, frame: Frames, waiting_max: usize) -> usize {
         let Some(&at) = self.index.get(&id) else {
             return 0;
         };
@@ -107,7 +107,7 @@ impl Tracks {
     }
 
     /// What the session [`next`](Self::next) named is to be sent.
-    pub(crate) fn frames(&self) -> &[Frame] {
+    pub(crate) fn frames(&self) -> &[Frames] {
         &self.frames
     }
 
@@ -153,6 +153,7 @@ impl Tracks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Frame;
     use proptest::prelude::*;
 
     fn track(number: u64) -> TrackId {
@@ -173,7 +174,7 @@ mod tests {
                 *place = Some(tracks.join(track(1), session));
             }
             let mut stayed: Vec<bool> = (0..64).map(|session| session < joins).collect();
-            tracks.push(track(1), Frame::new(b"x"), 10);
+            tracks.push(track(1), Frame::new(b"x").into(), 10);
             let mut got = vec![0; 64];
             for (session, send) in steps {
                 if send {
@@ -205,14 +206,14 @@ mod tests {
         tracks.join(track(1), 0);
         let mut dropped = 0;
         for number in 0..5u8 {
-            dropped += tracks.push(track(1), Frame::new(&[number]), 3);
+            dropped += tracks.push(track(1), Frame::new(&[number]).into(), 3);
         }
         assert_eq!(dropped, 2);
         assert_eq!(tracks.next(), Some(0));
         let payloads: Vec<_> = tracks
             .frames()
             .iter()
-            .map(|frame| frame.payload()[0])
+            .map(|frames| frames.at(0).unwrap().payload()[0])
             .collect();
         assert_eq!(payloads, [2, 3, 4]);
     }
@@ -220,7 +221,7 @@ mod tests {
     #[test]
     fn frames_of_a_track_nobody_hears_cost_nothing() {
         let mut tracks = Tracks::default();
-        assert_eq!(tracks.push(track(9), Frame::new(b"x"), 3), 0);
+        assert_eq!(tracks.push(track(9), Frame::new(b"x").into(), 3), 0);
         assert!(!tracks.has_frames());
         assert!(tracks.next().is_none());
     }

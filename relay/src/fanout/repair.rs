@@ -1,6 +1,6 @@
 //! Against loss: packets sent once more, and copies sent along.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use wire::audio::{COPIES_MAX, Copy, DATAGRAM_BYTES_MAX, Datagram};
@@ -26,10 +26,26 @@ pub(crate) enum Redundancy {
 #[derive(Debug, Default)]
 pub(super) struct Repair {
     pub(super) track: Weak<Track>,
+    /// It takes the track's packets as one of a crowd.
+    pub(super) is_seated: bool,
     allowance: Option<Bucket>,
 }
 
+impl Repair {
+    /// For a listener that turns to a track, or away from all.
+    pub(super) fn on(track: Option<&Arc<Track>>, is_seated: bool) -> Self {
+        Self {
+            is_seated,
+            track: track.map(Arc::downgrade).unwrap_or_default(),
+            allowance: None,
+        }
+    }
+}
+
 impl Redundancy {
+    /// The levels that send something along.
+    pub(crate) const MORE: [Self; 2] = [Self::Single, Self::Spaced];
+
     /// The level of that number in the protocol.
     pub(crate) fn from_level(level: u8) -> Option<Self> {
         match level {
@@ -76,14 +92,6 @@ impl Listener {
             metrics.count_repairs(outcome, 1);
         }
         true
-    }
-
-    /// The listener is on another track from now on.
-    pub(super) fn turn(&self, track: Weak<Track>) {
-        *self.repair() = Repair {
-            track,
-            allowance: None,
-        };
     }
 }
 

@@ -113,8 +113,7 @@ impl Track {
         let Some(begin) = self.begin(back.time) else {
             return self.attach(listener);
         };
-        listener.turn(Arc::downgrade(self));
-        listener.tuned.set(Some(self.id));
+        listener.turn_back_on(self);
         let lag = back.clock.timestamp(now) as i64 - begin.timestamp as i64;
         let counted = self.metrics.listeners_behind.clone();
         counted.inc();

@@ -85,10 +85,10 @@ fn a_listener_that_turned_away_hears_nothing_still_under_way() {
     let (heard, a) = listener();
     one.attach(&a);
     // As seen by a loop that began before the switch.
-    let before = one.listeners.load_full();
+    let before = one.audience.load_full();
     one.detach(&a);
     two.attach(&a);
-    for listener in before.iter() {
+    for listener in before.all() {
         assert_eq!(listener.send(&packet(1, 0)), Sent::Aside);
     }
     assert!(heard.0.lock().unwrap().is_empty());
@@ -114,7 +114,7 @@ fn listeners_come_and_go_while_packets_pass() {
         }
     });
     assert_eq!(*heard.0.lock().unwrap(), (0..2_000).collect::<Vec<_>>());
-    assert_eq!(one.listeners.load().len(), 1);
+    assert_eq!(one.audience.load().single.len(), 1);
 }
 
 #[test]

@@ -23,6 +23,7 @@ const BYTES_MAX: usize = 2048;
 /// dropped. Every client has links of its own, seeded in the order they come.
 pub(crate) struct Shaper {
     stop: Arc<AtomicBool>,
+    rebind: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -38,6 +39,8 @@ impl Shaper {
         front.set_read_timeout(Some(ROUND)).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
+        let rebind = Arc::<AtomicBool>::default();
+        let rebound = Arc::clone(&rebind);
         let thread = std::thread::spawn(move || {
             let mut network = Network {
                 front,
@@ -48,13 +51,23 @@ impl Shaper {
                 flows: HashMap::new(),
             };
             while !stopped.load(Ordering::Relaxed) {
+                if rebound.swap(false, Ordering::Relaxed) {
+                    network.rebind();
+                }
                 network.round();
             }
         });
         Self {
             stop,
+            rebind,
             thread: Some(thread),
         }
+    }
+
+    /// Forgets all clients' ports, as a NAT does that restarts: each comes from another
+    /// port from now on, and what is on its way to the old one is lost.
+    pub(crate) fn rebind(&self) {
+        self.rebind.store(true, Ordering::Relaxed);
     }
 }
 
@@ -110,20 +123,29 @@ impl Network {
         }
     }
 
+    fn rebind(&mut self) {
+        for flow in self.flows.values_mut() {
+            // Bound before the old one is gone: certainly another port.
+            flow.back = way_to(self.server);
+        }
+    }
+
     fn flow(&mut self, client: SocketAddr) -> &mut Flow {
         let number = self.flows.len() as u64;
         let (server, config, seed) = (self.server, self.config, self.seed);
-        self.flows.entry(client).or_insert_with(|| {
-            let back = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-            back.connect(server).unwrap();
-            back.set_nonblocking(true).unwrap();
-            Flow {
-                back,
-                up: Link::new(config, seed + 2 * number),
-                down: Link::new(config, seed + 2 * number + 1),
-            }
+        self.flows.entry(client).or_insert_with(|| Flow {
+            back: way_to(server),
+            up: Link::new(config, seed + 2 * number),
+            down: Link::new(config, seed + 2 * number + 1),
         })
     }
+}
+
+fn way_to(server: SocketAddr) -> UdpSocket {
+    let back = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    back.connect(server).unwrap();
+    back.set_nonblocking(true).unwrap();
+    back
 }
 
 fn read(socket: &UdpSocket, bytes: &mut [u8]) -> Option<(usize, SocketAddr)> {

@@ -1,81 +1,95 @@
-//! Sound for one WebTransport listener.
+//! Sound for WebTransport listeners: the engine sends it to all who joined.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 
-use bytes::Bytes;
-use quinn::SendDatagramError;
-use wtransport::Connection;
+use engine::{Command, Encoding, Frame, Frames, Handle};
+use wire::TrackId;
 
-use super::super::quic::DATAGRAMS_OUT_BYTES;
-use crate::fanout::queue::{LISTENER_WAIT, PacketQueue, packets_in};
-use crate::fanout::{Packet, Sent, Sink};
+use super::line::Link;
+use crate::fanout::{Crowd, Encodings, Packet, Redundancy, Seat, Sent, Sink};
 
-/// Hands packets to one QUIC connection without waiting for it.
-///
-/// quinn's own queue of datagrams is bounded in bytes, the same for every
-/// bitrate, and drops unseen. So at most half of the time a listener may be
-/// behind is left to it; the other half waits here, drops its oldest and is
-/// counted. On a path that keeps up both are empty.
-pub(super) struct DatagramSink {
-    connection: quinn::Connection,
-    /// What comes before each datagram on this session, unless it is the usual zero byte.
-    prefix: Option<Vec<u8>>,
-    behind: Mutex<PacketQueue>,
+/// All listeners the engine serves.
+#[derive(Debug, Clone)]
+pub(super) struct EngineCrowd(Arc<Handle>);
+
+/// One of them.
+#[derive(Debug)]
+pub(super) struct EngineSink {
+    link: Link,
+    crowd: EngineCrowd,
 }
 
-impl DatagramSink {
-    pub(super) fn new(connection: &Connection) -> Self {
-        // HTTP/3 datagrams (RFC 9297) begin with a quarter of their stream's id.
-        let quarter = connection.session_id().into_u64() / 4;
-        let mut prefix = Vec::new();
-        wire::varint::encode(quarter, &mut prefix);
-        Self {
-            connection: connection.quic_connection().clone(),
-            prefix: (prefix != [0]).then_some(prefix),
-            behind: Mutex::new(PacketQueue::new(LISTENER_WAIT / 2)),
-        }
+impl EngineCrowd {
+    pub(super) fn new(handle: Handle) -> Self {
+        Self(Arc::new(handle))
     }
 
-    /// Whether quinn may have this one too.
-    fn has_room(&self, packet: &Packet) -> bool {
-        let waiting =
-            DATAGRAMS_OUT_BYTES.saturating_sub(self.connection.datagram_send_buffer_space());
-        let size = packet.prefixed().len();
-        // What the empty queue counts as used is one datagram's bookkeeping.
-        let bound = packets_in(LISTENER_WAIT / 2, packet.frame_us) * (size + 32);
-        waiting <= bound && waiting + 2 * (size + 32) <= DATAGRAMS_OUT_BYTES
+    pub(super) fn handle(&self) -> &Handle {
+        &self.0
     }
+}
 
-    fn hand_over(&self, packet: &Packet) -> Sent {
-        let bytes = match &self.prefix {
-            None => packet.prefixed().clone(),
-            Some(prefix) => Bytes::from([prefix, &packet.prefixed()[1..]].concat()),
+impl Crowd for EngineCrowd {
+    fn send(&self, packet: &Encodings<'_>) {
+        let Some(plain) = frame(packet.plain()) else {
+            return;
         };
-        match self.connection.send_datagram(bytes) {
+        let mut frames = Frames::from(plain);
+        for redundancy in Redundancy::MORE {
+            if let Some(own) = packet.made(redundancy).and_then(frame) {
+                frames = frames.with(redundancy as u8, Encoding::Own(own));
+            }
+        }
+        self.0.frame(packet.plain().track, frames);
+    }
+}
+
+impl EngineSink {
+    pub(super) fn new(link: Link, crowd: EngineCrowd) -> Self {
+        Self { link, crowd }
+    }
+}
+
+impl Sink for EngineSink {
+    fn send(&self, packet: &Packet) -> Sent {
+        let Some(frame) = frame(packet) else {
+            return Sent::Refused;
+        };
+        let session = self.link.session();
+        let datagram = Command::Datagram { session, frame };
+        // A datagram may be lost; the session goes on.
+        match self.crowd.handle().command(datagram) {
             Ok(()) => Sent::Queued,
-            Err(SendDatagramError::TooLarge) => Sent::Refused,
-            // The session's own task notices, and takes the listener off the track.
             Err(_) => Sent::Refused,
         }
     }
+
+    fn seat(&self) -> Option<&dyn Seat> {
+        Some(self)
+    }
 }
 
-impl Sink for DatagramSink {
-    fn send(&self, packet: &Packet) -> Sent {
-        let mut behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner);
-        if behind.is_empty() && self.has_room(packet) {
-            return self.hand_over(packet);
-        }
-        let sent = behind.push(packet.clone());
-        while self.has_room(packet) {
-            let Some(waiting) = behind.pop() else {
-                break;
-            };
-            // Turned to another track meanwhile: stale sound is nobody's.
-            if waiting.track == packet.track {
-                self.hand_over(&waiting);
-            }
-        }
-        sent
+impl Seat for EngineSink {
+    fn crowd(&self) -> &dyn Crowd {
+        &self.crowd
     }
+
+    fn take(&self, track: TrackId) {
+        let session = self.link.session();
+        self.link.command(Command::Join { session, track });
+    }
+
+    fn leave(&self) {
+        let session = self.link.session();
+        self.link.command(Command::Leave { session });
+    }
+
+    fn set_redundancy(&self, redundancy: Redundancy) {
+        let (session, level) = (self.link.session(), redundancy as u8);
+        self.link.command(Command::Level { session, level });
+    }
+}
+
+fn frame(packet: &Packet) -> Option<Frame> {
+    Frame::from_prefixed(packet.prefixed().clone())
 }

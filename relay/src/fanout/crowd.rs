@@ -1,0 +1,120 @@
+//! Who takes a track's packets: some one by one, most as a crowd.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use wire::TrackId;
+
+use super::repair::{Redundancy, redundant};
+use super::ring::Ring;
+use super::{Listener, Packet};
+
+/// A listener's place among those whose packets something else sends to each of them.
+pub(crate) trait Seat {
+    /// All that share it, the same for every seat of a relay.
+    fn crowd(&self) -> &dyn Crowd;
+    /// Takes that track's packets from now on, and no other's.
+    fn take(&self, track: TrackId);
+    /// Takes none.
+    fn leave(&self);
+    /// Takes packets with so much sent along, on whatever track.
+    fn set_redundancy(&self, redundancy: Redundancy);
+}
+
+/// Sends a packet to all that took its track.
+pub(crate) trait Crowd {
+    /// Hands it over, once for all of them. Never waits.
+    fn send(&self, packet: &Encodings<'_>);
+}
+
+/// A packet as listeners of each level take it, made when the first asks.
+#[derive(Debug)]
+pub(crate) struct Encodings<'a> {
+    packet: &'a Packet,
+    ring: &'a Ring,
+    made: [Option<Packet>; Redundancy::MORE.len()],
+}
+
+/// The listeners of a track.
+#[derive(Debug, Default)]
+pub(super) struct Audience {
+    /// Served one by one.
+    pub(super) single: Vec<Arc<Listener>>,
+    /// Served as a crowd.
+    pub(super) seated: Vec<Arc<Listener>>,
+}
+
+/// How many of the seated listeners take each level: only these levels are encoded.
+#[derive(Debug, Default)]
+pub(super) struct Levels([AtomicU32; Redundancy::MORE.len() + 1]);
+
+impl<'a> Encodings<'a> {
+    pub(super) fn new(packet: &'a Packet, ring: &'a Ring) -> Self {
+        let made = Default::default();
+        Self { packet, ring, made }
+    }
+
+    /// The packet as it is.
+    pub(crate) fn plain(&self) -> &Packet {
+        self.packet
+    }
+
+    /// The packet for that level, if it was made.
+    pub(crate) fn made(&self, redundancy: Redundancy) -> Option<&Packet> {
+        let more = (redundancy as usize).checked_sub(1)?;
+        self.made[more].as_ref()
+    }
+
+    pub(super) fn make(&mut self, redundancy: Redundancy) -> &Packet {
+        let Some(more) = (redundancy as usize).checked_sub(1) else {
+            return self.packet;
+        };
+        self.made[more].get_or_insert_with(|| redundant(self.packet, redundancy, self.ring))
+    }
+}
+
+impl Audience {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Listener>> {
+        self.single.iter().chain(&self.seated)
+    }
+
+    pub(super) fn crowd(&self) -> Option<&dyn Crowd> {
+        Some(self.seated.first()?.sink.seat()?.crowd())
+    }
+
+    pub(super) fn with(&self, listener: &Arc<Listener>) -> Self {
+        let mut after = self.without(listener);
+        match listener.sink.seat() {
+            None => after.single.push(Arc::clone(listener)),
+            Some(_) => after.seated.push(Arc::clone(listener)),
+        }
+        after
+    }
+
+    pub(super) fn without(&self, listener: &Arc<Listener>) -> Self {
+        let others = |list: &[Arc<Listener>]| {
+            let mut others = Vec::with_capacity(list.len() + 1);
+            let kept = list.iter().filter(|other| !Arc::ptr_eq(other, listener));
+            others.extend(kept.cloned());
+            others
+        };
+        Self {
+            single: others(&self.single),
+            seated: others(&self.seated),
+        }
+    }
+}
+
+impl Levels {
+    pub(super) fn add(&self, redundancy: Redundancy) {
+        self.0[redundancy as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn remove(&self, redundancy: Redundancy) {
+        self.0[redundancy as usize].fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_taken(&self, redundancy: Redundancy) -> bool {
+        self.0[redundancy as usize].load(Ordering::Relaxed) > 0
+    }
+}
