@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         packet::fill(&mut sound, 0);
         bytes.clear();
         packet::datagram(track, u64::from(number), 0, &sound, &mut bytes)?;
-        handle.frame(track, &Frame::new(&bytes));
+        handle.frame(track, Frame::new(&bytes));
     }
     drop(Arc::new(engine));
     Ok(())

@@ -112,7 +112,7 @@ fn a_session_lives_on_real_sockets() {
 
         let track = TrackId::new(1).unwrap();
         handle.command(Command::Join { session, track }).unwrap();
-        handle.frame(track, &Frame::new(b"sound"));
+        handle.frame(track, Frame::new(b"sound"));
         let sound = ClientEvent::Datagram(client, Bytes::from_static(b"sound"));
         assert!(network.run_until(Duration::from_secs(5), |event| *event == sound));
 
@@ -159,7 +159,7 @@ fn a_connection_keeps_its_thread_when_its_address_changes() {
         network.socket.set_read_timeout(timeout).unwrap();
         network.clients.conn(client).ping();
         network.run_until(Duration::from_millis(30), |_| false);
-        handle.frame(track, &Frame::new(b"sound"));
+        handle.frame(track, Frame::new(b"sound"));
         assert!(network.run_until(Duration::from_secs(5), |event| *event == sound));
     }
     std::thread::sleep(Duration::from_millis(600));

@@ -159,6 +159,10 @@ impl Order {
                 Some(known) if known.version == item.version => {
                     (item.tags, item.broken) = (known.tags, known.broken);
                 }
+                // It was passed over in this round, and can be played now.
+                Some(known) if known.broken.is_some() && !self.round.contains(&item.file) => {
+                    fresh.push(item.file.clone());
+                }
                 Some(_) => {}
                 None => fresh.push(item.file.clone()),
             }

@@ -321,7 +321,7 @@ mod tests {
         // Later on everything is taken: a station may pause.
         playout.expect(Some(5), Duration::from_secs(3));
         let late = Duration::from_secs(4);
-        assert_eq!(playout.handle_datagram(late, &live[50]), Heard::Sound);
+        assert_eq!(playout.handle_datagram(late, &live[49]), Heard::Sound);
     }
 
     #[test]

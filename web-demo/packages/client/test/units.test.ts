@@ -41,11 +41,14 @@ describe('now playing', () => {
     const timeline = new NowPlayingTimeline();
     timeline.add({ title: 'Now' });
     expect(timeline.current?.title).toBe('Now');
-    for (let piece = 1; piece <= 40; piece++) timeline.add(at(piece, `${piece}`));
-    expect(timeline.next).toBe(25);
+    for (let piece = 1; piece <= 200; piece++) timeline.add(at(piece, `${piece}`));
+    expect(timeline.next).toBe(1);
     timeline.clear();
     expect(timeline.advance(1000)).toBe(false);
     expect(timeline.current?.title).toBe('Now');
+    for (let piece = 200; piece >= 1; piece--) timeline.add(at(piece, `${piece}`));
+    timeline.advance(1000);
+    expect(timeline.current?.title).toBe('128');
   });
 });
 
@@ -108,6 +111,7 @@ describe('parsing', () => {
       listeners: 0,
       listenersPeak: 0,
       renditions: ['source'],
+      rewindMs: 0,
     });
     expect(parseStation({ name: 'no id' })).toBeUndefined();
     expect(parseStation({ id: 'x', started_at: 1_790_000_000_000_000 })?.startedAt).toBe(
