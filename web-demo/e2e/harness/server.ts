@@ -27,6 +27,8 @@ export interface ServerOptions {
   network?: LinkOptions;
   /** Further arguments of `skywave serve`. */
   args?: readonly string[];
+  /** Settings by their variables, without `SKYWAVE_`: `{ RATES_MANAGE: '60/min burst 20' }`. */
+  settings?: Readonly<Record<string, string>>;
 }
 
 /** A real relay on ports and in a data folder of its own. */
@@ -38,6 +40,7 @@ export class Server {
   /** The network of `network`. */
   readonly shaper: Shaper | undefined;
   #args: readonly string[];
+  #env: Record<string, string>;
   #dir: string;
   #process: Child;
   #publishers: Child[] = [];
@@ -46,6 +49,7 @@ export class Server {
     url: string,
     dir: string,
     args: readonly string[],
+    env: Record<string, string>,
     between: { hole?: BlackHole; shaper?: Shaper },
   ) {
     this.url = url;
@@ -53,6 +57,7 @@ export class Server {
     this.shaper = between.shaper;
     this.#dir = dir;
     this.#args = args;
+    this.#env = env;
     this.#process = this.#spawn();
   }
 
@@ -69,7 +74,10 @@ export class Server {
     const quic = hole || shaper ? `127.0.0.2:${free}` : `127.0.0.1:${free}`;
     const data = join(dir, 'data');
     const args = ['serve', '--http', http, '--quic', quic, '--data-dir', data];
-    const server = new Server(`http://${http}`, dir, [...args, ...(options.args ?? [])], {
+    const env = Object.fromEntries(
+      Object.entries(options.settings ?? {}).map(([name, value]) => [`SKYWAVE_${name}`, value]),
+    );
+    const server = new Server(`http://${http}`, dir, [...args, ...(options.args ?? [])], env, {
       ...(hole === undefined ? {} : { hole }),
       ...(shaper === undefined ? {} : { shaper }),
     });
@@ -88,7 +96,7 @@ export class Server {
   }
 
   #spawn(): Child {
-    return Child.start({ command: SKYWAVE, args: this.#args });
+    return Child.start({ command: SKYWAVE, args: this.#args, env: this.#env });
   }
 
   /** Waits until `/healthz` answers. */
