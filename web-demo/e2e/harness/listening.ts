@@ -48,9 +48,16 @@ export async function openStation(tab: Tab, server: string, station: string): Pr
   );
 }
 
-/** Plays, as a press of the button does. */
+/**
+ * Plays, as a press of the button does, what the source sends: the automatic choice may take
+ * a mono rendition on a machine that is too busy, and a tone tells of the way it came.
+ */
 export async function play(tab: Tab): Promise<void> {
-  await tab.run(() => document.querySelector<PlayerElement>('skywave-player')?.play());
+  await tab.run(() => {
+    const player = document.querySelector<PlayerElement>('skywave-player');
+    player?.setAttribute('rendition', 'source');
+    return player?.play();
+  });
 }
 
 /** Looks at the player. */
