@@ -152,10 +152,16 @@ impl Client {
         });
         let mine = connection.clone();
         tokio::spawn(async move {
-            while let Ok(datagram) = mine.receive_datagram().await {
-                let _ = datagram_sender.send(datagram.payload());
-            }
-            let code = match mine.closed().await {
+            // The session's own end tells the code it closed with; the connection's does not.
+            let end = loop {
+                match mine.receive_datagram().await {
+                    Ok(datagram) => {
+                        let _ = datagram_sender.send(datagram.payload());
+                    }
+                    Err(end) => break end,
+                }
+            };
+            let code = match end {
                 wtransport::error::ConnectionError::ApplicationClosed(close) => {
                     close.code().into_inner()
                 }
