@@ -91,7 +91,8 @@ impl Receiver {
         let passed = place.sequence < stream.next_sequence;
         let overtaken = place.sequence < stream.newest.sequence;
         let seen = self.slots.seen(place.sequence);
-        let repaired = !packet.copy && self.repairs.answers(now, place.sequence);
+        let first = seen != Seen::Before;
+        let repaired = !packet.copy && self.repairs.answers(now, place.sequence, first);
         let original = !packet.copy && !repaired;
         if packet.copy {
             let seconds = f64::from(place.samples) / 48_000.0;

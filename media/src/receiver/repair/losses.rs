@@ -21,6 +21,10 @@ const RARE_SPACING_MS: f64 = 12.0;
 /// Bursts in memory from which play-out waits for more tries than one.
 const BURSTS_OFTEN: f64 = 10.0;
 
+/// Answers in a row, and nothing that came by itself, after which packets are taken for late
+/// ones: more than bursts and handovers take.
+const ANSWERS_MAX: u32 = 25;
+
 /// Round trip assumed while none is measured.
 const ROUND_TRIP_MS: f64 = 100.0;
 
@@ -56,6 +60,8 @@ pub(in crate::receiver) struct Repairs {
     pub(super) reordered: f64,
     /// Packets asked for in a row that never came.
     in_vain: u32,
+    /// Packets in a row that came as answers, and none by itself.
+    answers: u32,
     /// Losses in a row up to the sequence judged last.
     run: u64,
     /// Share of the stream's bytes that repair may still cost, in seconds of the stream.
@@ -76,6 +82,7 @@ impl Repairs {
             total: 0.0,
             reordered: 0.0,
             in_vain: 0,
+            answers: 0,
             run: 0,
             purse_s: 0.0,
             level: 0,
@@ -96,8 +103,28 @@ impl Repairs {
     }
 
     /// Whether a packet that arrives now is the answer to a request for it, and not the
-    /// packet itself, late.
-    pub(in crate::receiver) fn answers(&mut self, now: Duration, sequence: u64) -> bool {
+    /// packet itself, late. `first` is one that had not come before.
+    ///
+    /// On a path that became slower everything is asked for before it comes. When nothing
+    /// comes by itself any more, it is that, and delays are learnt from what comes.
+    pub(in crate::receiver) fn answers(
+        &mut self,
+        now: Duration,
+        sequence: u64,
+        first: bool,
+    ) -> bool {
+        let answer = self.may_answer(now, sequence);
+        if !answer {
+            self.answers = 0;
+        } else if self.answers >= ANSWERS_MAX {
+            return false;
+        } else if first {
+            self.answers += 1;
+        }
+        answer
+    }
+
+    fn may_answer(&mut self, now: Duration, sequence: u64) -> bool {
         let asked = &self.asked[(sequence % ASKED) as usize];
         let known = asked.tries > 0 && asked.sequence == sequence;
         let soonest = Duration::from_secs_f64(self.round_trip_ms() * 0.9 / 1e3);

@@ -227,3 +227,45 @@ fn a_stalled_reader_costs_no_more_memory_and_comes_back_to_the_present() {
         receiver.stats()
     );
 }
+
+/// A source comes back 60 ms later than before, after a moment in which nothing was learnt.
+#[test]
+fn a_way_that_became_slower_is_learnt_though_everything_was_asked_for() {
+    let payload = &payloads()[20];
+    let mut receiver = Receiver::new(Config::default());
+    receiver.set_round_trip(Some(Duration::from_millis(1)));
+    let at_relay = |n: u64| 20 * n + if n < 3 { 0 } else { 60 };
+    let mut answers: Vec<(u64, u64)> = Vec::new();
+    let mut out = vec![0.0; 960];
+    let mut half_way = None;
+    for t in 0..20_000 {
+        let now = Duration::from_millis(t);
+        let live = (t / 20).saturating_sub(4)..=t / 20;
+        let live = live.filter(|n| at_relay(*n) + 1 == t);
+        let answered = answers.iter().filter(|(at, _)| *at == t);
+        for n in live.chain(answered.map(|(_, n)| *n)) {
+            let packet = Packet {
+                sequence: n,
+                timestamp: n * 960,
+                send_time: None,
+                copy: false,
+                payload,
+            };
+            let _ = receiver.handle_packet(now, &packet);
+        }
+        if t % 10 == 0 {
+            receiver.pull(now, &mut out);
+        }
+        if let Some(request) = receiver.poll_request(now) {
+            let kept = request.sequences().iter().filter(|n| at_relay(**n) <= t);
+            answers.extend(kept.map(|n| (t + 1, *n)));
+        }
+        if t == 10_000 {
+            half_way = Some(receiver.stats());
+        }
+    }
+    let (before, after) = (half_way.unwrap(), receiver.stats());
+    assert!(after.requested - before.requested < 10, "{after:?}");
+    assert_eq!(after.underruns, before.underruns, "{after:?}");
+    assert!(after.packets - before.packets > 490, "{after:?}");
+}
