@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use wire::audio::Datagram;
+
 /// Samples per second of every media timestamp and of all decoded sound.
 pub const SAMPLE_RATE: u32 = 48_000;
 
@@ -24,6 +26,33 @@ pub struct Packet<'a> {
     pub copy: bool,
     /// The Opus packet (RFC 6716).
     pub payload: &'a [u8],
+}
+
+impl<'a> Packet<'a> {
+    /// The packet a datagram is for.
+    #[must_use]
+    pub fn of(datagram: &Datagram<'a>) -> Self {
+        Self {
+            sequence: datagram.sequence,
+            timestamp: datagram.timestamp,
+            send_time: Some(datagram.send_time.0),
+            copy: false,
+            payload: datagram.packet,
+        }
+    }
+
+    /// The earlier packets that travel along in a datagram.
+    pub fn copies_of(datagram: &Datagram<'a>) -> impl Iterator<Item = Self> + use<'a> {
+        let (sequence, timestamp) = (datagram.sequence, datagram.timestamp);
+        datagram.copies.into_iter().map(move |copy| Self {
+            // A datagram whose copies reach back beyond zero is none.
+            sequence: sequence - u64::from(copy.distance),
+            timestamp: timestamp - copy.age,
+            send_time: None,
+            copy: true,
+            payload: copy.packet,
+        })
+    }
 }
 
 /// A timed Opus packet that owns its bytes.

@@ -249,26 +249,10 @@ impl Receiver {
         now: Duration,
         datagram: &wire::audio::Datagram<'_>,
     ) -> Result<Arrival, PacketError> {
-        let arrival = self.handle_packet(
-            now,
-            &Packet {
-                sequence: datagram.sequence,
-                timestamp: datagram.timestamp,
-                send_time: Some(datagram.send_time.0),
-                copy: false,
-                payload: datagram.packet,
-            },
-        );
-        for copy in datagram.copies {
-            let packet = Packet {
-                sequence: datagram.sequence - u64::from(copy.distance),
-                timestamp: datagram.timestamp - copy.age,
-                send_time: None,
-                copy: true,
-                payload: copy.packet,
-            };
+        let arrival = self.handle_packet(now, &Packet::of(datagram));
+        for copy in Packet::copies_of(datagram) {
             // It is counted as rejected; its neighbours may be good.
-            let _ = self.handle_packet(now, &packet);
+            let _ = self.handle_packet(now, &copy);
         }
         arrival
     }

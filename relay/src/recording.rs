@@ -95,7 +95,7 @@ impl Recorders {
         self.ending.retain(|thread| !thread.is_finished());
         let recorder = Recorder::start(
             station.clone(),
-            Core::new(broadcast.name.to_owned(), self.cut),
+            Core::new(broadcast.name.to_owned(), self.cut, rand::random()),
             Arc::clone(&self.folder),
             broadcast.track,
             Arc::clone(&self.hooks),

@@ -258,28 +258,10 @@ impl Maker {
             return;
         };
         // Copies are older than what they travel with.
-        for copy in datagram.copies {
-            self.convert(
-                &media::Packet {
-                    sequence: datagram.sequence - u64::from(copy.distance),
-                    timestamp: datagram.timestamp - copy.age,
-                    send_time: None,
-                    copy: true,
-                    payload: copy.packet,
-                },
-                datagram.send_time,
-            );
+        for copy in media::Packet::copies_of(&datagram) {
+            self.convert(&copy, datagram.send_time);
         }
-        self.convert(
-            &media::Packet {
-                sequence: datagram.sequence,
-                timestamp: datagram.timestamp,
-                send_time: Some(datagram.send_time.0),
-                copy: false,
-                payload: datagram.packet,
-            },
-            datagram.send_time,
-        );
+        self.convert(&media::Packet::of(&datagram), datagram.send_time);
     }
 
     /// Converts one packet. What comes of it is stamped as the source stamped it, so

@@ -39,7 +39,7 @@ impl Outlet {
         let intake = Intake::new(metrics);
         let listener = Listener::new(Box::new(Tap(Arc::clone(&intake))), Arc::<Tuned>::default());
         track.attach(&listener);
-        let mut pager = Pager::new(station);
+        let mut pager = Pager::new(station, rand::random());
         for title in titles {
             pager.handle_title(title.timestamp.unwrap_or(0), title);
         }

@@ -35,6 +35,8 @@ const TITLES_MAX: usize = 32;
 #[derive(Debug)]
 pub(super) struct Pager {
     station: String,
+    /// The number of the next logical stream.
+    serial: u32,
     reorder: Reorder,
     title: Option<Metadata>,
     titles: VecDeque<(u64, Metadata)>,
@@ -58,10 +60,12 @@ struct Stream {
 }
 
 impl Pager {
-    /// `station` is the name for people.
-    pub(super) fn new(station: String) -> Self {
+    /// `station` is the name for people, `serial` the number of the first logical stream:
+    /// a random one, as RFC 3533 has it.
+    pub(super) fn new(station: String, serial: u32) -> Self {
         Self {
             station,
+            serial,
             reorder: Reorder::default(),
             title: None,
             titles: VecDeque::new(),
@@ -88,22 +92,10 @@ impl Pager {
             return;
         };
         // Copies are older than what they travel with.
-        for copy in datagram.copies {
-            self.insert(&media::Packet {
-                sequence: datagram.sequence - u64::from(copy.distance),
-                timestamp: datagram.timestamp - copy.age,
-                send_time: None,
-                copy: true,
-                payload: copy.packet,
-            });
+        for copy in media::Packet::copies_of(&datagram) {
+            self.insert(&copy);
         }
-        self.insert(&media::Packet {
-            sequence: datagram.sequence,
-            timestamp: datagram.timestamp,
-            send_time: None,
-            copy: false,
-            payload: datagram.packet,
-        });
+        self.insert(&media::Packet::of(&datagram));
         while let Some(next) = self.reorder.poll() {
             self.handle_packet(&next);
         }
@@ -166,7 +158,8 @@ impl Pager {
             former.muxer.finish(None, &mut continues);
         }
         let tags = tags(&self.station, self.title.as_ref());
-        let serial = rand::random();
+        let serial = self.serial;
+        self.serial = serial.wrapping_add(1);
         let mut joins = Vec::new();
         // Both say the same but for the pre-skip: who goes on drops nothing.
         drop(Muxer::new(

@@ -48,6 +48,8 @@ pub(super) enum Output {
 #[derive(Debug)]
 pub(super) struct Core {
     station: String,
+    /// The number of the next file's logical stream.
+    serial: u32,
     cut: Cut,
     reorder: Reorder,
     preroll: VecDeque<Next>,
@@ -79,10 +81,12 @@ struct Note<'a> {
 }
 
 impl Core {
-    /// `station` is the name for people.
-    pub(super) fn new(station: String, cut: Cut) -> Self {
+    /// `station` is the name for people, `serial` the number of the first file's logical
+    /// stream: a random one, as RFC 3533 has it.
+    pub(super) fn new(station: String, cut: Cut, serial: u32) -> Self {
         Self {
             station,
+            serial,
             cut,
             reorder: Reorder::default(),
             preroll: VecDeque::new(),
@@ -105,22 +109,10 @@ impl Core {
             return;
         };
         // Copies are older than what they travel with.
-        for copy in datagram.copies {
-            self.insert(&media::Packet {
-                sequence: datagram.sequence - u64::from(copy.distance),
-                timestamp: datagram.timestamp - copy.age,
-                send_time: None,
-                copy: true,
-                payload: copy.packet,
-            });
+        for copy in media::Packet::copies_of(&datagram) {
+            self.insert(&copy);
         }
-        self.insert(&media::Packet {
-            sequence: datagram.sequence,
-            timestamp: datagram.timestamp,
-            send_time: None,
-            copy: false,
-            payload: datagram.packet,
-        });
+        self.insert(&media::Packet::of(&datagram));
         while let Some(next) = self.reorder.poll() {
             self.handle_packet(next, unix_us);
         }
@@ -222,7 +214,8 @@ impl Core {
         let tags = tags(&self.station, self.title.as_ref());
         let mut bytes = Vec::new();
         let head = Head::new(channels, skip);
-        let mut muxer = Muxer::new(rand::random(), &head, &tags, &mut bytes);
+        let mut muxer = Muxer::new(self.serial, &head, &tags, &mut bytes);
+        self.serial = self.serial.wrapping_add(1);
         for earlier in preroll {
             muxer.packet(&earlier.payload, earlier.samples, &mut bytes);
         }

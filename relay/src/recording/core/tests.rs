@@ -76,7 +76,7 @@ fn read(bytes: &[u8]) -> (u64, u64, Vec<Vec<u8>>, Tags) {
 
 #[test]
 fn the_stations_own_packets_are_in_the_file_in_order() {
-    let (mut core, mut files) = (Core::new("Jazz FM".into(), Cut::Show), Files::default());
+    let (mut core, mut files) = (Core::new("Jazz FM".into(), Cut::Show, 7), Files::default());
     core.handle_title(0, titled("First"));
     for number in [0, 1, 3, 2, 4, 5, 5, 6] {
         core.handle_datagram(&datagram(number, number * 960), 7);
@@ -98,7 +98,7 @@ fn the_stations_own_packets_are_in_the_file_in_order() {
 
 #[test]
 fn whatever_is_lost_a_file_is_as_long_as_its_broadcast() {
-    let (mut core, mut files) = (Core::new("x".into(), Cut::Show), Files::default());
+    let (mut core, mut files) = (Core::new("x".into(), Cut::Show, 7), Files::default());
     let send = |core: &mut Core, number, timestamp| {
         core.handle_datagram(&datagram(number, timestamp), 7);
     };
@@ -119,7 +119,7 @@ fn whatever_is_lost_a_file_is_as_long_as_its_broadcast() {
 
 #[test]
 fn a_new_hour_begins_a_file_that_the_last_one_leads_into() {
-    let (mut core, mut files) = (Core::new("x".into(), Cut::Hour), Files::default());
+    let (mut core, mut files) = (Core::new("x".into(), Cut::Hour, 7), Files::default());
     core.handle_title(0, titled("A"));
     core.handle_title(60 * 960, titled("B"));
     for number in 0..100 {
@@ -145,7 +145,7 @@ fn a_new_hour_begins_a_file_that_the_last_one_leads_into() {
 
 #[test]
 fn any_beginning_of_a_file_is_a_file() {
-    let (mut core, mut files) = (Core::new("x".into(), Cut::Show), Files::default());
+    let (mut core, mut files) = (Core::new("x".into(), Cut::Show, 7), Files::default());
     for number in 0..60 {
         core.handle_datagram(&datagram(number, number * 960), 7);
     }
@@ -162,7 +162,7 @@ fn any_beginning_of_a_file_is_a_file() {
 
 #[test]
 fn after_a_pause_a_new_file_goes_on() {
-    let (mut core, mut files) = (Core::new("x".into(), Cut::Show), Files::default());
+    let (mut core, mut files) = (Core::new("x".into(), Cut::Show, 7), Files::default());
     for number in 0..30 {
         core.handle_datagram(&datagram(number, number * 960), 7);
         files.take(&mut core);
@@ -182,7 +182,7 @@ fn after_a_pause_a_new_file_goes_on() {
 
 #[test]
 fn a_step_in_media_time_begins_a_file() {
-    let (mut core, mut files) = (Core::new("x".into(), Cut::Show), Files::default());
+    let (mut core, mut files) = (Core::new("x".into(), Cut::Show, 7), Files::default());
     for number in 0..30 {
         let timestamp = [0, 100_000_000, 50_000_000][number as usize / 10] + number * 960;
         core.handle_datagram(&datagram(number, timestamp), 7);
