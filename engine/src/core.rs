@@ -523,11 +523,9 @@ impl Core {
                 events: &mut self.events,
             };
             for frames in self.tracks.frames() {
-                if let Some(frame) = frames.at(session.level) {
-                    session.send_frame(&context, frame);
-                    self.stats.frames_sent += 1;
-                }
+                session.send_frame(&context, frames.at(session.level));
             }
+            self.stats.frames_sent += self.tracks.frames().len() as u64;
             self.stats.frames_dropped += session.take_dropped();
         }
         self.poll_session(now, slot, batch);

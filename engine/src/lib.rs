@@ -40,7 +40,6 @@ pub use config::{Config, ConfigError, Secrets};
 pub use core::{Core, Stats};
 pub use engine::{Engine, Handle, Port, StartError, ThreadStats};
 pub use message::{
-    Cause, Command, Encoding, Event, Frame, Frames, LEVELS, Lane, Opened, SessionId, Summary,
-    UNI_LANES,
+    Cause, Command, Event, Frame, Frames, LEVELS, Lane, Opened, SessionId, Summary, UNI_LANES,
 };
 pub use queue::{Events, Overloaded};

@@ -327,48 +327,33 @@ impl Frame {
 }
 
 /// How many encodings a frame may have.
-pub const LEVELS: usize = 6;
+pub const LEVELS: usize = 3;
 
 /// A frame of a track in the encodings its listeners take, each made once for all of them.
 #[derive(Debug, Clone)]
 pub struct Frames {
     plain: Frame,
-    others: [Encoding; LEVELS - 1],
-}
-
-/// What listeners of a level are sent for a frame.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Encoding {
-    /// The frame as it is.
-    #[default]
-    Plain,
-    /// Another datagram.
-    Own(Frame),
-    /// Nothing: a later datagram brings it.
-    Nothing,
+    others: [Option<Frame>; LEVELS - 1],
 }
 
 impl Frames {
     /// The frame with another encoding for a level from 1 to [`LEVELS`] - 1; others are
-    /// ignored.
+    /// ignored, and a level without one of its own takes the frame as it is.
     #[must_use]
-    pub fn with(mut self, level: u8, encoding: Encoding) -> Self {
+    pub fn with(mut self, level: u8, encoding: Frame) -> Self {
         let other = usize::from(level).checked_sub(1);
         if let Some(other) = other.and_then(|other| self.others.get_mut(other)) {
-            *other = encoding;
+            *other = Some(encoding);
         }
         self
     }
 
     /// What listeners of that level are sent.
     #[inline]
-    pub(crate) fn at(&self, level: u8) -> Option<&Frame> {
+    pub(crate) fn at(&self, level: u8) -> &Frame {
         let other = usize::from(level).checked_sub(1);
-        match other.and_then(|other| self.others.get(other)) {
-            None | Some(Encoding::Plain) => Some(&self.plain),
-            Some(Encoding::Own(frame)) => Some(frame),
-            Some(Encoding::Nothing) => None,
-        }
+        let own = other.and_then(|other| self.others.get(other)?.as_ref());
+        own.unwrap_or(&self.plain)
     }
 }
 
@@ -417,14 +402,12 @@ mod tests {
     fn each_level_has_its_encoding_and_others_the_plain_one() {
         let (plain, own) = (Frame::new(b"plain"), Frame::new(b"own"));
         let frames = Frames::from(&plain)
-            .with(1, Encoding::Own(own.clone()))
-            .with(2, Encoding::Nothing)
-            .with(0, Encoding::Nothing)
-            .with(200, Encoding::Nothing);
-        assert_eq!(frames.at(0), Some(&plain));
-        assert_eq!(frames.at(1), Some(&own));
-        assert_eq!(frames.at(2), None);
-        assert_eq!(frames.at(3), Some(&plain));
-        assert_eq!(frames.at(200), Some(&plain));
+            .with(1, own.clone())
+            .with(0, own.clone())
+            .with(200, own.clone());
+        assert_eq!(frames.at(0), &plain);
+        assert_eq!(frames.at(1), &own);
+        assert_eq!(frames.at(2), &plain);
+        assert_eq!(frames.at(200), &plain);
     }
 }

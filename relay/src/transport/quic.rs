@@ -3,7 +3,6 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use engine::{Engine, Events, StartError};
 use rustls::CipherSuite;
@@ -12,11 +11,6 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::Limits;
 use crate::fanout::queue::LISTENER_WAIT;
-
-/// How long a client may be silent on the path before it counts as gone. It is
-/// asked for a sign of life every [`KEEP_ALIVE`], so three may be lost.
-const IDLE: Duration = Duration::from_secs(20);
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// Our UDP port.
 #[derive(Debug)]
@@ -53,8 +47,6 @@ impl Endpoint {
         config.sessions_per_address_max = config.sessions_max;
         config.handshakes_max = limits.handshakes;
         config.handshakes_unvalidated_max = limits.handshakes / 2;
-        config.idle_timeout = IDLE;
-        config.keep_alive = KEEP_ALIVE;
         config.frame_age_max = LISTENER_WAIT;
         Engine::serve(config, self.port, &[])
     }

@@ -1,8 +1,6 @@
 //! Sound for WebTransport listeners: the engine sends it to all who joined.
 
-use std::sync::Arc;
-
-use engine::{Command, Encoding, Frame, Frames, Handle};
+use engine::{Command, Frame, Frames, Handle};
 use wire::TrackId;
 
 use super::line::Link;
@@ -10,7 +8,7 @@ use crate::fanout::{Crowd, Encodings, Packet, Redundancy, Seat, Sent, Sink};
 
 /// All listeners the engine serves.
 #[derive(Debug, Clone)]
-pub(super) struct EngineCrowd(Arc<Handle>);
+pub(super) struct EngineCrowd(Handle);
 
 /// One of them.
 #[derive(Debug)]
@@ -21,7 +19,7 @@ pub(super) struct EngineSink {
 
 impl EngineCrowd {
     pub(super) fn new(handle: Handle) -> Self {
-        Self(Arc::new(handle))
+        Self(handle)
     }
 
     pub(super) fn handle(&self) -> &Handle {
@@ -37,7 +35,7 @@ impl Crowd for EngineCrowd {
         let mut frames = Frames::from(plain);
         for redundancy in Redundancy::MORE {
             if let Some(own) = packet.made(redundancy).and_then(frame) {
-                frames = frames.with(redundancy as u8, Encoding::Own(own));
+                frames = frames.with(redundancy as u8, own);
             }
         }
         self.0.frame(packet.plain().track, frames);
