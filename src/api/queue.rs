@@ -9,6 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post};
 use axum::{Json, Router};
+use media::input::Tags;
 use relay::OnAir;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -110,7 +111,7 @@ async fn library(
         .iter()
         .filter(|item| manages || item.broken.is_none())
         .map(|item| {
-            let mut told = file(&order, &item.file);
+            let mut told = file(&item.file, item.tags.as_ref());
             if let Some(why) = &item.broken {
                 told["broken"] = why.clone().into();
             }
@@ -205,7 +206,7 @@ async fn requests(State(api): State<Arc<Api>>, asker: Asker, Path(id): Path<Stri
         .filter(|request| manages || request.sub == identity.sub);
     let told: Vec<_> = visible
         .map(|request| {
-            let mut told = file(&order, &request.file);
+            let mut told = named(&order, &request.file);
             told["id"] = request.id.into();
             told["by"] = request.by.clone().into();
             told
@@ -323,9 +324,8 @@ fn read<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Refusal> {
 }
 
 /// A file as it is told.
-fn file(order: &Order, name: &str) -> Value {
-    let tags = order.item(name).and_then(|item| item.tags.clone());
-    let tags = tags.unwrap_or_default();
+fn file(name: &str, tags: Option<&Tags>) -> Value {
+    let tags = tags.cloned().unwrap_or_default();
     json!({
         "file": name,
         "title": title(name, &tags),
@@ -334,8 +334,13 @@ fn file(order: &Order, name: &str) -> Value {
     })
 }
 
+/// The same for one that is named.
+fn named(order: &Order, name: &str) -> Value {
+    file(name, order.item(name).and_then(|item| item.tags.as_ref()))
+}
+
 fn entry(order: &Order, queued: &Entry) -> Value {
-    let mut told = file(order, &queued.file);
+    let mut told = named(order, &queued.file);
     told["id"] = queued.id.into();
     told["by"] = queued.by.clone().into();
     told
