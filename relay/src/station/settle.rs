@@ -100,6 +100,8 @@ impl Inner {
             Arc::clone(&live.track),
             Arc::clone(&published.clock),
         );
+        // Those that ended by themselves.
+        self.feeds.retain(|source, _| self.core.has_source(*source));
         self.feeds.insert(published.source, Arc::clone(&feed));
         feed
     }

@@ -206,6 +206,11 @@ impl Core {
         changed.map(|entry| entry.about = about).is_some()
     }
 
+    /// Whether that publish is not over.
+    pub(crate) fn has_source(&self, source: SourceId) -> bool {
+        self.sources.contains_key(&source)
+    }
+
     /// The station's present publish.
     pub(crate) fn source_on(&self, id: &StationId) -> Option<SourceId> {
         let on_air = self.stations.get(id)?.on_air.as_ref()?;

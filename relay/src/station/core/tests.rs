@@ -5,6 +5,9 @@ use media::transcoder::Rendition as Made;
 use std::time::Duration;
 use wire::message::{Codec, PublishEndCode};
 
+mod lives;
+mod standing_in;
+
 /// A core with its clock in the test's hand.
 struct Scene {
     core: Core,
@@ -487,197 +490,18 @@ fn the_state_told_fits_a_frame_with_the_most_heard_first() {
 }
 
 #[test]
-fn a_stand_in_plays_whenever_nobody_else_does() {
-    let mut scene = Scene::with(|config| {
-        config.stations.push(Configured {
-            id: id("demo"),
-            name: Some("Demo".into()),
-            description: String::new(),
-            rewind_minutes: None,
-        });
-    });
-    let demo = id("demo");
-    assert_eq!(
-        scene.core.turn(&demo, scene.now),
-        Turn::No,
-        "nothing to play"
-    );
-    scene.core.set_stand_in(&demo, Some(SECOND * 2));
-    assert_eq!(scene.core.turn(&demo, scene.now), Turn::Now);
-    let playlist = scene
-        .publish(Owner::StandIn, |publication| {
-            publication.metadata = Some(Metadata {
-                title: "A song".into(),
-                ..Metadata::default()
-            });
-        })
-        .unwrap();
-    assert_eq!(scene.effects()[0], "open 1");
-    scene.listen(9, "source");
-    scene.effects();
-    playlist.clock.passed(49, 48_000);
-
-    // A live source needs no takeover, and nobody is told of a change but of the title.
-    scene.now = scene.now.after(SECOND);
-    let live = scene.publish(session(1), |publication| {
-        publication.track.bitrate = 64_000;
-    });
-    let live = live.unwrap();
-    assert_eq!((live.sequence, live.timestamp), (50, 48_000), "it goes on");
-    assert_eq!(
-        scene.effects(),
-        [
-            "end TakenOver",
-            "tell listeners metadata",
-            "tell all updated"
-        ]
-    );
-    let title = |scene: &Scene| {
-        let station = scene.core.station(&id("demo"), scene.now).unwrap();
-        station.metadata.unwrap().title
-    };
-    assert_eq!(title(&scene), "Demo", "the song is over");
-    assert_eq!(scene.core.turn(&demo, scene.now), Turn::No);
-    let busy = scene.publish(Owner::StandIn, |_| {}).unwrap_err();
-    assert_eq!(busy.code, ErrorCode::StationBusy);
-
-    // It leaves: the stand-in follows at once, on the same track.
-    scene.core.unpublish(live.source, scene.now);
-    assert_eq!(scene.effects(), ["ring"]);
-    assert_eq!(scene.state(), StationState::Live);
-    assert_eq!(scene.core.turn(&demo, scene.now), Turn::Now);
-    let playlist = scene
-        .publish(Owner::StandIn, |publication| {
-            publication.track.frame_us = 10_000;
-        })
-        .unwrap();
-    assert_eq!(playlist.track.id.to_string(), "1");
-    assert_eq!(playlist.track.params.frame_us, 20_000, "as the track is");
-    assert_eq!(scene.effects(), [""; 0]);
-
-    // Another vanishes: it is waited for, but not for long.
-    let live = scene.publish(session(2), |_| {}).unwrap();
-    scene.effects();
-    scene.core.source_lost(live.source, scene.now);
-    let told = scene.effects();
-    assert_eq!(
-        told,
-        ["ring", "tell listeners interrupted", "tell all interrupted"]
-    );
-    let due = scene.now.after(SECOND * 2).instant;
-    assert_eq!(scene.core.turn(&demo, scene.now), Turn::At(due));
-    scene.wait(SECOND * 2);
-    assert_eq!(scene.core.turn(&demo, scene.now), Turn::Now);
-    let playlist = scene.publish(Owner::StandIn, |_| {}).unwrap();
-    let told = scene.effects();
-    assert_eq!(told, ["tell listeners resumed", "tell all resumed"]);
-
-    // Nothing more to play: the station stops.
-    scene.core.set_stand_in(&demo, None);
-    scene.core.unpublish(playlist.source, scene.now);
-    assert_eq!(scene.state(), StationState::Offline);
-    scene.core.set_stand_in(&demo, Some(SECOND));
-    let live = scene.publish(session(3), |_| {}).unwrap();
-    scene.effects();
-    // A stand-in that does not come is not waited for without end.
-    scene.core.unpublish(live.source, scene.now);
-    scene.wait(SECOND * 10);
-    assert_eq!(scene.state(), StationState::Offline);
-    scene.core.set_stand_in(&demo, None);
-}
-
-#[test]
-fn random_lives_leave_nothing_behind() {
-    use rand::{Rng, SeedableRng, rngs::StdRng};
-    let seed: u64 = rand::random();
-    println!("seed {seed}");
-    let mut random = StdRng::seed_from_u64(seed);
+fn a_publish_that_is_over_is_forgotten() {
     let mut scene = Scene::new();
-    for _ in 0..20_000 {
-        let who = random.random_range(0..12);
-        let station = ["a", "b", "demo"][random.random_range(0..3)];
-        match random.random_range(0..8) {
-            0 | 1 => {
-                let _ = scene.publish(session(who), |publication| {
-                    publication.station = id(station);
-                    publication.takeover = random.random_bool(0.5);
-                    publication.track.frame_us = if random.random_bool(0.2) {
-                        10_000
-                    } else {
-                        20_000
-                    };
-                });
-                if random.random_bool(0.3) {
-                    let wait = random.random_bool(0.8).then_some(SECOND);
-                    scene.core.set_stand_in(&id(station), wait);
-                }
-                if scene.core.turn(&id(station), scene.now) == Turn::Now {
-                    let stand_in = scene.publish(Owner::StandIn, |publication| {
-                        publication.station = id(station);
-                    });
-                    stand_in.expect("it is its turn");
-                }
-            }
-            2 | 3 => {
-                let rendition = ["source", "high", "low"][random.random_range(0..3)];
-                let _ = scene.core.listen(
-                    SessionId(who),
-                    &id(station),
-                    rendition,
-                    Duration::ZERO,
-                    scene.now,
-                );
-            }
-            4 => {
-                scene.core.unlisten(SessionId(who), scene.now);
-            }
-            5 => {
-                if let Some(source) = scene.core.source_of(SessionId(who)) {
-                    scene.core.unpublish(source, scene.now);
-                }
-            }
-            6 => scene.core.session_ended(SessionId(who), scene.now),
-            _ => {
-                scene.wait(Duration::from_millis(random.random_range(0..4_000)));
-            }
-        }
-        check(&scene.core);
-        scene.effects();
+    let first = scene.publish(session(1), |_| {}).unwrap();
+    assert!(scene.core.has_source(first.source));
+    let taken = scene.publish(session(2), |publication| publication.takeover = true);
+    let second = taken.unwrap();
+    scene.core.source_lost(second.source, scene.now);
+    let third = scene.publish(session(3), |_| {}).unwrap();
+    scene.core.unpublish(third.source, scene.now);
+    for over in [first, second, third] {
+        assert!(!scene.core.has_source(over.source));
     }
-    for who in 0..12 {
-        scene.core.session_ended(SessionId(who), scene.now);
-    }
-    for station in ["a", "b", "demo"] {
-        scene.core.set_stand_in(&id(station), None);
-        if let Some(source) = scene.core.stand_in_on(&id(station)) {
-            scene.core.unpublish(source, scene.now);
-        }
-    }
-    scene.wait(SECOND * 1_000);
-    let core = &scene.core;
-    assert!(core.stations.is_empty() && core.sources.is_empty() && core.listening.is_empty());
-    assert_eq!(core.renditions, 0);
-    assert_eq!(core.poll_timeout(), None);
-}
-
-/// What always holds.
-fn check(core: &Core) {
-    let on_air = || {
-        core.stations
-            .values()
-            .filter_map(|entry| entry.on_air.as_ref())
-    };
-    let live = on_air().filter(|on_air| on_air.source.is_some()).count();
-    assert_eq!(core.sources.len(), live);
-    assert!(on_air().all(|on_air| on_air.source.is_some() != on_air.vacancy.is_some()));
-    let listeners: usize = core
-        .stations
-        .values()
-        .map(|entry| entry.listeners.len())
-        .sum();
-    assert_eq!(core.listening.len(), listeners);
-    let made: usize = on_air().map(|on_air| on_air.ladder.len()).sum();
-    assert_eq!(core.renditions, made);
 }
 
 #[test]
