@@ -88,7 +88,13 @@ pub(super) async fn mount(
         .is_some_and(|value| value.as_bytes().trim_ascii() == b"1");
     match method {
         Method::HEAD => match stations.find(&name.station, &name.wanted) {
-            Ok(found) => head(&found, titles).into_response(),
+            Ok(found) => {
+                let mut response = head(&found, titles);
+                // Of an empty body the length would be told, and a stream has none.
+                let none = stream::empty::<Result<Bytes, std::io::Error>>();
+                *response.body_mut() = Body::from_stream(none);
+                response
+            }
             Err(error) => nothing(&error),
         },
         _ => play(&app, &name, titles),

@@ -297,6 +297,10 @@ async fn what_is_no_stream_is_said_in_plain_words() {
     let (status, head, body) = relay.send("HEAD /demo HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!((status, &*body), (200, ""));
     assert!(head.contains("icy-name: demo fm"), "{head}");
+    assert!(
+        !head.contains("content-length"),
+        "a stream has none: {head}"
+    );
     let options = "OPTIONS /demo HTTP/1.1\r\nHost: a\r\nOrigin: https://a.example\r\n\
          Access-Control-Request-Method: GET\r\nAccess-Control-Request-Headers: icy-metadata\r\n\
          Connection: close\r\n\r\n";
