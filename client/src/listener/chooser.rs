@@ -11,6 +11,9 @@ use crate::auto::{Auto, Rung, Second, bitrate_of};
 /// How often is looked at what came.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long what comes first is not judged: buffers fill, and delays are not known yet.
+const BEGINNING: Duration = Duration::from_secs(3);
+
 /// Watches what comes and chooses.
 #[derive(Debug)]
 pub(super) struct Chooser {
@@ -18,6 +21,8 @@ pub(super) struct Chooser {
     auto: Option<Auto>,
     source_bitrate: u32,
     looked_at: Duration,
+    /// When it was first seen that something comes.
+    begun_at: Option<Duration>,
     before: Stats,
     played_ms: f64,
 }
@@ -28,6 +33,7 @@ impl Chooser {
             auto: None,
             source_bitrate: 0,
             looked_at: now,
+            begun_at: None,
             before: stats,
             played_ms: 0.0,
         }
@@ -70,13 +76,18 @@ impl Chooser {
         self.before = stats;
         let repaired = |stats: &Stats| stats.recovered + stats.retransmitted;
         let since = |before: u64, now: u64| now.saturating_sub(before);
-        let again = since(before.retransmitted, stats.retransmitted);
         let second = Second {
-            received: since(before.packets, stats.packets).saturating_sub(again),
+            received: since(before.packets, stats.packets),
             missing: since(before.lost, stats.lost) + since(repaired(&before), repaired(&stats)),
             concealed_ms: (stats.concealed_ms - before.concealed_ms).max(0.0),
             played_ms: std::mem::take(&mut self.played_ms),
         };
+        if second.received > 0 {
+            self.begun_at.get_or_insert(now);
+        }
+        if now.saturating_sub(self.begun_at?) < BEGINNING {
+            return None;
+        }
         let chosen = self.auto.as_mut()?.handle(now.as_millis() as u64, second);
         chosen.map(|rung| rung.name.clone())
     }
@@ -86,5 +97,51 @@ impl Chooser {
         if let Some(auto) = &mut self.auto {
             auto.refused(rendition, now.as_millis() as u64);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::TrackId;
+    use wire::message::{Codec, TrackParams};
+
+    /// What is chosen within ten seconds in which so many of 100 packets are brought by repair,
+    /// and so much is made up in the first two seconds.
+    fn chosen(missing: u64, concealed_ms: f64) -> Option<String> {
+        let mut stats = Stats::default();
+        let mut chooser = Chooser::new(Duration::ZERO, stats);
+        let track = Track {
+            id: TrackId::new(1).unwrap(),
+            rendition: SOURCE_RENDITION.to_owned(),
+            params: TrackParams {
+                codec: Codec::Opus,
+                channels: 2,
+                frame_us: 20_000,
+                bitrate: 256_000,
+            },
+        };
+        chooser.flows(&["source", "high", "low"].map(str::to_owned), &track);
+        (1..=10).find_map(|second| {
+            stats.packets += 100 - missing;
+            stats.retransmitted += missing;
+            if second <= 2 {
+                stats.concealed_ms += concealed_ms;
+            }
+            chooser.played_ms = 1_000.0;
+            chooser.look(Duration::from_secs(second), || stats)
+        })
+    }
+
+    #[test]
+    fn packets_that_repair_brings_are_counted_once() {
+        assert_eq!(chosen(0, 0.0), None);
+        assert_eq!(chosen(11, 0.0), None, "that is bearable");
+        assert_eq!(chosen(14, 0.0).as_deref(), Some("high"));
+    }
+
+    #[test]
+    fn the_beginning_is_not_judged() {
+        assert_eq!(chosen(0, 300.0), None);
     }
 }

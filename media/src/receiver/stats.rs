@@ -3,7 +3,8 @@
 /// Totals since the receiver was made, and a few current values. Copied out, no cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Stats {
-    /// Packets received in their own datagram, without duplicates.
+    /// Packets that came by themselves: neither as copies nor as answers to requests, nor
+    /// again.
     pub packets: u64,
     /// Packets that never came, or only as neither packet nor copy in time and not later.
     pub lost: u64,

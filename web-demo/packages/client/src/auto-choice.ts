@@ -7,6 +7,8 @@ import type { Track } from './wire.ts';
 export const AUTO_RENDITION = 'auto';
 
 const LOOK_SECONDS = 1;
+// How long what comes first is not judged: buffers fill, and delays are not known yet.
+const BEGINNING_SECONDS = 3;
 
 // What a rendition the relay makes takes, in bits per second.
 const BITRATES = new Map([
@@ -21,6 +23,7 @@ export class AutoChoice {
   #sourceBitrate = 0;
   #before: { readonly at: number; readonly stats: ReceiverStats } | undefined;
   #seenAt = 0;
+  #begunAt: number | undefined;
   #playedMs = 0;
 
   /** What to ask the relay for now. */
@@ -53,14 +56,16 @@ export class AutoChoice {
     if (contextTime - before.at < LOOK_SECONDS) return false;
     this.#before = { at: contextTime, stats };
     const since = (key: keyof ReceiverStats): number => Math.max(0, stats[key] - before.stats[key]);
-    const again = since('retransmitted');
     const second = {
-      received: Math.max(0, since('packets') - again),
-      missing: since('lost') + since('recovered') + again,
+      received: since('packets'),
+      missing: since('lost') + since('recovered') + since('retransmitted'),
       concealedMs: since('concealedMs'),
       playedMs: this.#playedMs,
     };
     this.#playedMs = 0;
+    if (second.received > 0) this.#begunAt ??= contextTime;
+    if (this.#begunAt === undefined || contextTime - this.#begunAt < BEGINNING_SECONDS)
+      return false;
     return this.#auto?.handle(contextTime * 1000, second) !== undefined;
   }
 }

@@ -194,7 +194,7 @@ export type ReceiverState = 'buffering' | 'playing' | 'interrupted';
 
 /** What the receiver counts and measures; totals since the worklet was made. */
 export interface ReceiverStats {
-  /** Packets received in their own datagram, without duplicates. */
+  /** Packets that came by themselves: neither as copies nor as answers to requests, nor again. */
   readonly packets: number;
   /** Packets whose turn passed without them. */
   readonly lost: number;
