@@ -20,7 +20,7 @@ mod secret;
 mod talk;
 mod webhook;
 
-pub(crate) use fallback::{Fallback, Then};
+pub(crate) use fallback::{DeadAir, Fallback, Then};
 pub(crate) use listen::{Http, Listen, Quic};
 pub(crate) use secret::Secret;
 pub(crate) use talk::{DatabaseUrl, Rates, Retention};
@@ -212,6 +212,9 @@ pub(crate) struct Station {
     /// What plays while nobody is live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) fallback: Option<Fallback>,
+    /// Whether silence of its live source is noticed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) dead_air: Option<DeadAir>,
 }
 
 impl Settings {
@@ -266,6 +269,11 @@ impl Settings {
             .iter()
             .filter_map(|station| station.fallback.as_ref());
         fallbacks.into_iter().try_for_each(Fallback::check)?;
+        let dead_air = self
+            .stations
+            .iter()
+            .filter_map(|station| station.dead_air.as_ref());
+        dead_air.into_iter().try_for_each(DeadAir::check)?;
         for station in &self.recording.stations {
             if station != "*" && station.parse::<StationId>().is_err() {
                 return bad(&format!("recording.stations: '{station}' is no station"));
@@ -308,6 +316,7 @@ impl Settings {
             name: station.name.clone(),
             description: station.description.clone(),
             rewind_minutes: station.rewind_minutes,
+            dead_air: station.dead_air.as_ref().map(DeadAir::relay),
         });
         relay::Config {
             http: self.http.addr,
@@ -386,6 +395,10 @@ mod tests {
             ),
             ("[[stations]]\nid = 'a'\n[[stations]]\nid = 'a'", "'a'"),
             ("[[stations]]\nid = 'a'\nfallback = {}", "a playlist"),
+            (
+                "[[stations]]\nid = 'a'\ndead_air = { below_dbfs = 3 }",
+                "dead_air",
+            ),
             (
                 "[[stations]]\nid = 'a'\nfallback = { playlist = 'x', crossfade = '1m' }",
                 "12s",

@@ -123,6 +123,21 @@ pub struct Station {
     /// How many minutes back its listeners may begin, in place of [`Rewind::minutes`].
     #[serde(default)]
     pub rewind_minutes: Option<u32>,
+    /// Whether silence of its live source is noticed. It takes decoding: 0.1 % of a core.
+    #[serde(default)]
+    pub dead_air: Option<DeadAir>,
+}
+
+/// What silence of a live source is, and what is done about it.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeadAir {
+    /// The level below which sound is silence, in dB relative to full scale.
+    pub below_dbfs: f64,
+    /// How long it lasts before it is told.
+    pub after: Duration,
+    /// Whether the station's stand-in plays until there is sound again.
+    pub fallback: bool,
 }
 
 /// How far back listeners may begin.
@@ -221,6 +236,10 @@ pub enum WebhookEvent {
     ListenersPeak,
     /// A recording cannot be written.
     RecordingFailed,
+    /// A live source sends silence.
+    DeadAir,
+    /// It sends sound again.
+    DeadAirEnded,
     /// No source is there: what plays in its place begins.
     FallbackStarted,
     /// A source is there again, or there is nothing more to play.

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRef, Path, Request, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRef, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -17,10 +17,8 @@ use bytes::Bytes;
 use serde::Serialize;
 use tower_http::cors::{AllowHeaders, CorsLayer};
 use tower_http::timeout::TimeoutLayer;
-use wire::StationId;
 use wire::code::ErrorCode;
 use wire::frame::Error;
-use wire::message::StationsState;
 
 use crate::certificate::Certificates;
 use crate::icecast::{Sources, admin};
@@ -33,6 +31,7 @@ mod mount;
 pub(crate) mod patience;
 mod recordings;
 pub(crate) mod serve;
+mod stations;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -107,8 +106,8 @@ pub(crate) fn router(mut app: App, site: Site) -> Router {
     };
     let api = Router::new()
         .route("/api/v1/connect", get(connect::connect))
-        .route("/api/v1/stations", get(stations))
-        .route("/api/v1/stations/{id}", get(station))
+        .route("/api/v1/stations", get(stations::list))
+        .route("/api/v1/stations/{id}", get(stations::one))
         .route("/api/v1/stations/{id}/recordings", get(recordings::list))
         .route(
             "/api/v1/stations/{id}/recordings/{name}",
@@ -196,26 +195,6 @@ async fn refuse_other_sockets(
     next.run(request).await
 }
 
-async fn stations(State(host): State<Arc<Host>>) -> Response {
-    let stations = host.shared().stations.all();
-    fresh(Json(StationsState { stations }))
-}
-
-async fn station(State(host): State<Arc<Host>>, Path(id): Path<String>) -> Response {
-    let found = id
-        .parse::<StationId>()
-        .ok()
-        .and_then(|id| host.shared().stations.station(&id));
-    match found {
-        Some(station) => fresh(Json(station)),
-        None => refusal(
-            StatusCode::NOT_FOUND,
-            ErrorCode::UnknownStation,
-            "there is no such station now",
-        ),
-    }
-}
-
 /// The description of the relay's API and the site's.
 fn describe(paths: serde_json::Map<String, serde_json::Value>) -> Bytes {
     let mut whole: serde_json::Value =
@@ -235,8 +214,9 @@ async fn metrics(State(host): State<Arc<Host>>) -> Response {
     let kept = i64::try_from(shared.stations.kept_bytes());
     shared.metrics.kept_bytes.set(kept.unwrap_or(i64::MAX));
     let others = shared.gate.counts();
-    let listeners = shared.stations.counts().into_iter();
-    let text = shared.metrics.encode(listeners, &others);
+    let listeners = shared.stations.counts();
+    let silent = shared.stations.all_silent();
+    let text = shared.metrics.encode(listeners, silent, &others);
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }

@@ -15,6 +15,7 @@
 mod certificate;
 mod clock;
 pub mod config;
+mod dead_air;
 mod fanout;
 mod gate;
 mod http;

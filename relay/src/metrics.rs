@@ -32,6 +32,7 @@ pub(crate) struct Metrics {
     pub(crate) source_repairs_asked: Counter,
     pub(crate) source_repairs_came: Counter,
     pub(crate) reception: Reception,
+    pub(crate) dead_air: Counter,
     pub(crate) recordings_active: Gauge,
     pub(crate) recording_overflows: Counter,
     pub(crate) recording_failures: Counter,
@@ -107,11 +108,12 @@ struct StationLabel {
 }
 
 impl Metrics {
-    /// The text Prometheus scrapes. `listeners` are the stations known now, `others`
-    /// what the gate counts.
+    /// The text Prometheus scrapes. `listeners` are the stations known now, `silent` those
+    /// where dead air is listened for, `others` what the gate counts.
     pub(crate) fn encode(
         &self,
-        listeners: impl Iterator<Item = (String, u64)>,
+        listeners: Vec<(String, u64)>,
+        silent: Vec<(String, bool)>,
         others: &[crate::gate::Count],
     ) -> String {
         let mut registry = Registry::with_prefix("skywave");
@@ -121,6 +123,13 @@ impl Metrics {
             gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         registry.register("listeners", "Listeners of each station", by_station);
+        let by_station = Family::<StationLabel, Gauge>::default();
+        for (station, silent) in silent {
+            let gauge = by_station.get_or_create(&StationLabel { station });
+            gauge.set(silent.into());
+        }
+        let help = "1 while a station's source sends silence, where that is listened for";
+        registry.register("silent", help, by_station);
         self.register(&mut registry);
         for other in others {
             let counter = Counter::<u64>::default();
@@ -216,6 +225,11 @@ impl Metrics {
             self.source_repairs_came.clone(),
         );
         self.reception.register(to);
+        to.register(
+            "dead_air",
+            "How often a live source sent silence",
+            self.dead_air.clone(),
+        );
         to.register(
             "recordings_active",
             "Stations recorded now",

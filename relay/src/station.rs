@@ -6,7 +6,7 @@
 //! this lock: a source holds its track, and a track its listeners.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -84,6 +84,8 @@ struct Inner {
     metrics: Arc<Metrics>,
     /// Bytes one track may keep for those who begin further back.
     rewind_bytes: u64,
+    /// For threads that tell what they hear.
+    stations: Weak<Stations>,
 }
 
 /// A track that exists, and what makes renditions of it.
@@ -105,7 +107,7 @@ impl Stations {
     pub(crate) fn new(config: &Config, gate: Arc<dyn Gate>, metrics: Arc<Metrics>) -> Arc<Self> {
         let epoch = format!("{:016x}", rand::random::<u64>());
         let hooks = Hooks::new(&config.webhooks, &metrics);
-        let inner = Inner {
+        let inner = |stations: &Weak<Self>| Inner {
             core: Core::new(config, epoch, Now::read()),
             tracks: HashMap::new(),
             sessions: HashMap::new(),
@@ -113,14 +115,15 @@ impl Stations {
             bells: HashMap::new(),
             recorders: Recorders::new(config, &hooks, Arc::clone(&metrics)),
             players: Players::new(config.burst.min(crate::config::BURST_MAX)),
-            hooks,
+            hooks: Arc::clone(&hooks),
             metrics: Arc::clone(&metrics),
             rewind_bytes: config.rewind.bytes,
+            stations: Weak::clone(stations),
         };
-        Arc::new(Self {
-            inner: Mutex::new(inner),
+        Arc::new_cyclic(|stations| Self {
+            inner: Mutex::new(inner(stations)),
             changed: Notify::new(),
-            metrics,
+            metrics: Arc::clone(&metrics),
             gate,
         })
     }

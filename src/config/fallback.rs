@@ -66,6 +66,51 @@ pub(crate) enum Then {
     Stop,
 }
 
+/// What silence of a live source is, and what is done about it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct DeadAir {
+    /// The level below which sound is silence, in dB relative to full scale.
+    below_dbfs: f64,
+    /// How long it lasts before it is told.
+    after: Span,
+    /// Whether the fallback plays until there is sound again.
+    fallback: bool,
+}
+
+impl Default for DeadAir {
+    fn default() -> Self {
+        Self {
+            below_dbfs: -50.0,
+            after: Span(Duration::from_secs(10)),
+            fallback: false,
+        }
+    }
+}
+
+impl DeadAir {
+    /// What serde cannot see.
+    pub(super) fn check(&self) -> Result<(), BadArguments> {
+        let bad = |text: &str| Err(BadArguments(format!("stations.dead_air: {text}")));
+        if !(-100.0..=-10.0).contains(&self.below_dbfs) {
+            return bad("below_dbfs is -100 to -10");
+        }
+        if self.after.0 < Duration::from_millis(500) {
+            return bad("silence lasts 500ms at least");
+        }
+        Ok(())
+    }
+
+    /// The same as the relay takes it.
+    pub(super) fn relay(&self) -> relay::config::DeadAir {
+        relay::config::DeadAir {
+            below_dbfs: self.below_dbfs,
+            after: self.after.0,
+            fallback: self.fallback,
+        }
+    }
+}
+
 /// A time with its unit: `3s`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -445,3 +445,47 @@ async fn the_queue_is_managed_by_those_who_may() {
         (told["metadata"]["title"] == "c").then_some(())
     });
 }
+
+#[tokio::test]
+async fn dead_air_is_told_and_played_over() {
+    let folder = tones(&[("a.wav", 440.0)], 4.0);
+    let hook = Hook::start();
+    let dead_air = "[stations.dead_air]\nafter = '500ms'\nfallback = true";
+    let more = format!("crossfade = '0s'\nfade = '100ms'\n{dead_air}");
+    let settings = hook.settings() + &station(folder.path(), &more);
+    let server = Server::start_within(&[], &settings, &[]);
+    server.observe().await.is_live("tone").await;
+    let listener = server.listen("tone", 12.0, &[]);
+    listener.hears();
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    // A tone of 0 Hz is silence.
+    let live = tones(&[("1.wav", 880.0), ("2.wav", 0.0), ("3.wav", 880.0)], 2.5);
+    let files = ["1.wav", "2.wav", "3.wav"].map(|name| live.path().join(name));
+    let files = files.each_ref().map(|file| file.to_str().unwrap());
+    let mut source = server.publish("tone", &files);
+    until("silence is known", || {
+        let (_, about) = ask(server.http(), "GET", "/api/v1/stations/tone", b"", None);
+        (about["dead_air"] == true).then_some(())
+    });
+    let (_, metrics) = ask(server.http(), "GET", "/metrics", b"", None);
+    let metrics = metrics.as_str().unwrap().to_owned();
+    for line in [
+        "skywave_dead_air_total 1",
+        "skywave_silent{station=\"tone\"} 1",
+    ] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+    assert_eq!(source.code(), 0, "{:?}", source.lines());
+    let heard = listener.finish();
+    let freqs = heard_freqs(&heard, &[440.0, 880.0]);
+    let expected = [440.0, 880.0, 440.0, 880.0, 440.0];
+    assert_eq!(course(&heard, &[440.0, 880.0]), expected, "{freqs:?}");
+    assert_eq!(heard.number("reconnects"), 0.0, "{:#}", heard.stats);
+    assert_eq!(heard.number("lost"), 0.0, "{:#}", heard.stats);
+    let unbroken = heard.events().iter().all(|event| *event == "tuned");
+    assert!(unbroken, "{:#}", heard.stats);
+    until("it was told", || {
+        let counts = ["dead_air", "dead_air_ended"].map(|event| hook.told(event).len());
+        (counts == [1, 1]).then_some(())
+    });
+}

@@ -25,6 +25,7 @@ use crate::clock::Now;
 use crate::config;
 use crate::session::SessionId;
 
+mod dead_air;
 mod listening;
 mod on_air;
 mod standing_in;
@@ -34,6 +35,7 @@ mod tests;
 mod timers;
 mod transitions;
 
+use dead_air::Cover;
 pub(crate) use on_air::{Owner, Published};
 pub(crate) use standing_in::Turn;
 
@@ -78,6 +80,7 @@ struct Entry {
     /// How long a stand-in waits for a source that vanished; none while there is no
     /// stand-in with something to play.
     stand_in: Option<Duration>,
+    dead_air: Option<config::DeadAir>,
 }
 
 /// What a source says about its station besides.
@@ -92,6 +95,10 @@ pub(crate) struct About {
 #[derive(Debug)]
 struct OnAir {
     source: Option<Source>,
+    /// What plays over the source while it sends silence.
+    cover: Option<Cover>,
+    /// Whether the source sends silence.
+    silent: bool,
     /// Set while there is no source.
     vacancy: Option<Vacancy>,
     started_at: u64,
@@ -159,6 +166,7 @@ impl Core {
                 now.instant,
             );
             entry.configured = true;
+            entry.dead_air = station.dead_air;
             core.stations.insert(station.id.clone(), entry);
         }
         core
@@ -268,6 +276,7 @@ impl Entry {
             listeners_told: Throttle::default(),
             update_told: Throttle::default(),
             stand_in: None,
+            dead_air: None,
         }
     }
 

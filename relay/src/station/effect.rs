@@ -43,6 +43,12 @@ pub(crate) enum Effect {
     End(SourceId, PublishEndCode),
     /// The station's stand-in is to look whether it is its turn.
     Ring(StationId),
+    /// What that source sends is not passed on, or again: a stand-in plays over it.
+    Cover(SourceId, bool),
+    /// That stand-in is to fade out.
+    AskAside(SourceId),
+    /// What the station's source sent beside its packets is over.
+    EndCarried(StationId),
     /// Something happened to a station that parts of the relay follow.
     Happened(StationId, Happening),
 }
@@ -67,8 +73,12 @@ pub(crate) enum Happening {
     Connected(bool),
     /// The source is gone, and why.
     Lost(&'static str),
+    /// Silence of the source lasts, or has ended.
+    DeadAir(bool),
     /// The stand-in begins to play, or no longer does.
     StandIn(bool),
+    /// The same of one that plays over a silent source.
+    Covered(bool),
     /// More listen than ever since it went on air.
     Peak(u64),
     /// Something else plays from this media time on.

@@ -1,9 +1,9 @@
 //! The way of a source's datagrams to its track.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use wire::audio::{Datagram, DecodeError, SendTime};
+use wire::audio::{Copies, Datagram, DecodeError, SendTime};
 use wire::message::{PublishEndCode, TrackParams};
 use wire::repair;
 
@@ -13,6 +13,7 @@ use super::missing::Missing;
 use super::standing_in::Way;
 use super::window::{Rejected, Window};
 use crate::clock::Now;
+use crate::dead_air::Ear;
 use crate::fanout::{Packet, Track};
 use crate::metrics::Metrics;
 
@@ -28,6 +29,10 @@ pub(crate) struct Feed {
     pub(crate) clock: Arc<MediaClock>,
     /// How a stand-in is asked to leave.
     pub(crate) way: Way,
+    /// Hears every packet, covered or not, where dead air is to be noticed.
+    pub(crate) ear: Option<Ear>,
+    /// Whether a stand-in plays over it.
+    covered: AtomicBool,
     ended: AtomicU8,
 }
 
@@ -47,15 +52,17 @@ impl Feed {
         params: TrackParams,
         track: Arc<Track>,
         clock: Arc<MediaClock>,
-    ) -> Arc<Self> {
-        Arc::new(Self {
+    ) -> Self {
+        Self {
             source,
             params,
             track,
             clock,
             way: Way::default(),
+            ear: None,
+            covered: AtomicBool::new(false),
             ended: AtomicU8::new(0),
-        })
+        }
     }
 
     /// Ends the publish from the registry's side.
@@ -65,6 +72,22 @@ impl Feed {
             _ => 1,
         };
         self.ended.store(mark, Ordering::Release);
+    }
+
+    pub(crate) fn set_covered(&self, covered: bool) {
+        self.covered.store(covered, Ordering::Release);
+    }
+
+    /// Whether its packets are not passed on now.
+    pub(crate) fn is_covered(&self) -> bool {
+        self.covered.load(Ordering::Acquire)
+    }
+
+    /// Lets a packet be heard by who listens for dead air.
+    pub(crate) fn hear(&self, packet: &Packet) {
+        if let Some(ear) = &self.ear {
+            ear.hear(packet);
+        }
     }
 
     /// Why the publish was ended, if it was.
@@ -137,6 +160,7 @@ impl Ingest {
         if datagram.track != self.feed.track.id() || self.feed.ended().is_some() {
             return Err(Rejected::Track);
         }
+        self.window.covered = self.feed.is_covered();
         self.window
             .check(&datagram, &self.feed.clock, now.instant)?;
         self.note(&datagram, now);
@@ -152,7 +176,22 @@ impl Ingest {
             };
             Packet::encode(frame_us, &restamped).map_err(|_| Rejected::Malformed)?
         };
-        self.feed.track.fan_out(&packet);
+        self.feed.hear(&packet);
+        let Some(number) = self.window.place(&datagram, &self.feed.clock) else {
+            return Ok(());
+        };
+        if number == datagram.sequence {
+            self.feed.track.fan_out(&packet);
+            return Ok(());
+        }
+        // Behind what played over it. Its copies may be from before.
+        let moved = Datagram {
+            sequence: number,
+            copies: Copies::none(),
+            ..datagram
+        };
+        let moved = Packet::encode(frame_us, &moved).map_err(|_| Rejected::Malformed)?;
+        self.feed.track.fan_out(&moved);
         Ok(())
     }
 

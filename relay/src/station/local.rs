@@ -44,6 +44,8 @@ pub struct LocalSource {
     sequence: u64,
     timestamp: u64,
     followed_at: Instant,
+    /// Whether a stand-in plays over it, or did until a moment ago.
+    covered: bool,
 }
 
 impl LocalSource {
@@ -59,6 +61,7 @@ impl LocalSource {
             sequence: published.sequence,
             timestamp: published.timestamp,
             followed_at: now.instant,
+            covered: false,
         }
     }
 
@@ -75,6 +78,7 @@ impl LocalSource {
     pub fn send_lasting(&mut self, packet: &[u8], samples: u32) -> Result<(), PublishEnded> {
         self.check()?;
         let now = Now::read();
+        self.follow_cover();
         let datagram = Datagram {
             track: self.feed.track.id(),
             sequence: self.sequence,
@@ -84,9 +88,17 @@ impl LocalSource {
             packet,
         };
         let end = self.timestamp + u64::from(samples);
-        if let Ok(packet) = Packet::encode(self.feed.params.frame_us, &datagram) {
-            self.feed.track.fan_out(&packet);
+        let packet = Packet::encode(self.feed.params.frame_us, &datagram);
+        if let Ok(packet) = &packet {
+            self.feed.hear(packet);
             self.stations.metrics.datagrams_in.inc();
+        }
+        if self.covered {
+            self.timestamp = end;
+            return Ok(());
+        }
+        if let Ok(packet) = &packet {
+            self.feed.track.fan_out(packet);
         }
         self.feed.clock.passed(self.sequence, end);
         let since = now.instant.saturating_duration_since(self.followed_at);
@@ -149,6 +161,7 @@ impl LocalSource {
     /// then it sends nothing.
     pub fn step_aside(&self) {
         self.feed.way.give();
+        self.stations.uncover(self.feed.source);
     }
 
     /// Goes on, because the source that waited did not come.
@@ -165,6 +178,19 @@ impl LocalSource {
     /// Goes without a word: the station waits for a source to return.
     pub fn lose(self) {
         self.stations.lose(self.feed.source);
+    }
+
+    /// Behind a stand-in that played over it, it goes on with the numbers that follow.
+    fn follow_cover(&mut self) {
+        if self.feed.is_covered() {
+            self.covered = true;
+        } else if self.covered {
+            let (next, end) = self.feed.clock.end();
+            if self.timestamp >= end {
+                self.sequence = next;
+                self.covered = false;
+            }
+        }
     }
 
     fn check(&self) -> Result<(), PublishEnded> {

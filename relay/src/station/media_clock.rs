@@ -54,6 +54,12 @@ impl MediaClock {
         (sequence, self.timestamp(now).max(next))
     }
 
+    /// The first sequence and sample not passed on yet.
+    pub(crate) fn end(&self) -> (u64, u64) {
+        let next = self.next_timestamp.load(Ordering::Relaxed);
+        (self.next_sequence.load(Ordering::Relaxed), next)
+    }
+
     /// What the source sends at `now`: the end of its newest packet, unless that is long past.
     pub(crate) fn newest(&self, now: Instant) -> u64 {
         let (clock, next) = (

@@ -25,8 +25,10 @@ fn event(what: &Happening) -> Event<'_> {
             listeners: *listeners,
         },
         Happening::Title(_, metadata) => Event::Metadata { metadata },
-        Happening::StandIn(true) => Event::FallbackStarted,
-        Happening::StandIn(false) => Event::FallbackEnded,
+        Happening::DeadAir(true) => Event::DeadAir,
+        Happening::DeadAir(false) => Event::DeadAirEnded,
+        Happening::StandIn(true) | Happening::Covered(true) => Event::FallbackStarted,
+        Happening::StandIn(false) | Happening::Covered(false) => Event::FallbackEnded,
     }
 }
 
@@ -80,6 +82,9 @@ impl Stations {
 impl Inner {
     pub(super) fn follow(&mut self, id: &StationId, what: Happening) {
         self.hooks.tell(id, &event(&what));
+        if matches!(what, Happening::DeadAir(true)) {
+            self.metrics.dead_air.inc();
+        }
         match what {
             Happening::Started => self.start_recording(id, Now::read()),
             // The track takes all its listeners off when it closes.
@@ -92,7 +97,12 @@ impl Inner {
                 self.players.title(id, from, &metadata);
             }
             Happening::Connected(_) | Happening::StandIn(true) => self.players.connected(id),
-            Happening::Lost(_) | Happening::StandIn(false) | Happening::Peak(_) => {}
+            Happening::Lost(_)
+            | Happening::DeadAir(_)
+            | Happening::StandIn(false)
+            // Frames that are passed on are never played over.
+            | Happening::Covered(_)
+            | Happening::Peak(_) => {}
         }
     }
 

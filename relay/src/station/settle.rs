@@ -75,6 +75,17 @@ impl Inner {
                     bell.ring();
                 }
             }
+            Effect::Cover(source, covered) => {
+                if let Some(feed) = self.feeds.get(&source) {
+                    feed.set_covered(covered);
+                }
+            }
+            Effect::AskAside(source) => {
+                if let Some(feed) = self.feeds.get(&source) {
+                    feed.way.request();
+                }
+            }
+            Effect::EndCarried(station) => self.players.stopped(&station),
             Effect::Happened(station, what) => self.follow(&station, what),
         }
     }
@@ -94,12 +105,14 @@ impl Inner {
             .tracks
             .get(&published.track.id)
             .expect("a source's track is open");
-        let feed = Feed::new(
+        let mut feed = Feed::new(
             published.source,
             published.track.params,
             Arc::clone(&live.track),
             Arc::clone(&published.clock),
         );
+        feed.ear = self.listen_for_dead_air(published);
+        let feed = Arc::new(feed);
         // Those that ended by themselves.
         self.feeds.retain(|source, _| self.core.has_source(*source));
         self.feeds.insert(published.source, Arc::clone(&feed));

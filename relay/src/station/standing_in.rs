@@ -5,16 +5,18 @@
 //! two meet at a packet's boundary on the same track: sequence and media time go on.
 
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use wire::StationId;
 
-use super::core::{Owner, Turn};
-use super::{LocalSource, Publication, Stations};
+use super::core::{Owner, Published, Turn};
+use super::effect::SourceId;
+use super::{Inner, LocalSource, Publication, Stations};
 use crate::clock::Now;
+use crate::dead_air::Ear;
 
 /// The longest a source waits for a stand-in to fade out.
 const ASIDE_MAX: Duration = Duration::from_secs(3);
@@ -86,12 +88,49 @@ impl Stations {
     }
 }
 
+impl Stations {
+    /// A stand-in that played over a source has faded out.
+    pub(super) fn uncover(&self, cover: SourceId) {
+        self.change(|inner, now| inner.core.uncover(cover, now));
+    }
+
+    /// Whether the station's source sends silence; none where nobody wants to know.
+    pub(crate) fn is_silent(&self, id: &StationId) -> Option<bool> {
+        self.lock().core.is_silent(id)
+    }
+
+    /// The same of every station where somebody wants to know.
+    pub(crate) fn all_silent(&self) -> Vec<(String, bool)> {
+        let inner = self.lock();
+        let ids = inner.core.counts().map(|(id, _)| id);
+        let silent = ids.filter_map(|id| Some((id.to_string(), inner.core.is_silent(id)?)));
+        silent.collect()
+    }
+}
+
+impl Inner {
+    /// Begins to listen for dead air, when the station asks for it.
+    pub(super) fn listen_for_dead_air(&self, published: &Published) -> Option<Ear> {
+        let (id, source) = (&published.station.id, published.source);
+        let config = self.core.dead_air_of(id)?;
+        if self.core.stand_in_on(id) == Some(source) {
+            return None;
+        }
+        let stations = Weak::clone(&self.stations);
+        Ear::start(config, move |silent| {
+            if let Some(stations) = stations.upgrade() {
+                stations.change(|inner, _| inner.core.dead_air(source, silent));
+            }
+        })
+    }
+}
+
 impl StandIn {
     /// Says whether there is something to play. Without it the station stops when its
     /// source leaves, and ten seconds after it vanished. Nothing at first.
     pub fn set_ready(&self, ready: bool) {
         let wait = ready.then_some(self.wait);
-        let set = |inner: &mut super::Inner, _| inner.core.set_stand_in(&self.station, wait);
+        let set = |inner: &mut Inner, _| inner.core.set_stand_in(&self.station, wait);
         self.stations.change(set);
     }
 
@@ -167,11 +206,16 @@ impl Bell {
 }
 
 impl Way {
-    /// Asks for it and waits.
-    async fn ask(&self) {
+    /// Asks for it.
+    pub(super) fn request(&self) {
         let _ = self
             .state
             .compare_exchange(KEPT, ASKED, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// Asks for it and waits.
+    async fn ask(&self) {
+        self.request();
         loop {
             let given = self.given.notified();
             if self.state.load(Ordering::Acquire) == GIVEN {

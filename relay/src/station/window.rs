@@ -63,6 +63,13 @@ pub(crate) struct Window {
     frame_samples: u64,
     rate: Bucket,
     followed_at: Instant,
+    /// Whether a stand-in plays over the source.
+    pub(super) covered: bool,
+    /// Since it did: the source's first packet that is passed on again, and by how much
+    /// its numbers are moved.
+    moved: Option<(u64, u64)>,
+    /// Whether packets are kept back until their place is known.
+    out_of_place: bool,
 }
 
 impl Window {
@@ -79,6 +86,9 @@ impl Window {
             frame_samples: u64::from(frame_us) * 48 / 1000,
             rate: Bucket::new(per_second, per_second * 10, now),
             followed_at: now,
+            covered: false,
+            moved: None,
+            out_of_place: false,
         }
     }
 
@@ -107,7 +117,11 @@ impl Window {
         for copy in datagram.copies {
             self.note_copy(sequence - u64::from(copy.distance));
         }
-        if is_newest {
+        if is_newest && self.covered {
+            self.out_of_place = true;
+        }
+        if is_newest && !self.out_of_place {
+            let sequence = sequence + self.moved.map_or(0, |(_, by)| by);
             clock.passed(sequence, datagram.timestamp + self.frame_samples);
             let since = now.saturating_duration_since(self.followed_at);
             // Tiny steps would round to nothing.
@@ -117,6 +131,30 @@ impl Window {
             }
         }
         Ok(())
+    }
+
+    /// The number under which listeners get a packet that was checked; none when they do
+    /// not, because a stand-in plays over the source, or did when it was sent.
+    pub(crate) fn place(&mut self, datagram: &Datagram<'_>, clock: &MediaClock) -> Option<u64> {
+        if self.covered {
+            return None;
+        }
+        if self.out_of_place {
+            let (next, end) = clock.end();
+            if self.newest != Some(datagram.sequence) || datagram.timestamp < end {
+                return None;
+            }
+            self.out_of_place = false;
+            let by = next.saturating_sub(datagram.sequence);
+            self.moved = Some((datagram.sequence, by));
+            let end = datagram.timestamp + self.frame_samples;
+            clock.passed(datagram.sequence + by, end);
+        }
+        match self.moved {
+            Some((from, _)) if datagram.sequence < from => None,
+            Some((_, by)) => Some(datagram.sequence + by),
+            None => Some(datagram.sequence),
+        }
     }
 
     /// Packets that came, and those up to the newest that did not.
@@ -237,6 +275,37 @@ mod tests {
         );
         assert_eq!(window.check(&datagram(2, 1920), &clock, now), Ok(()));
         assert_eq!(window.totals(), (4, 0));
+    }
+
+    #[test]
+    fn a_source_that_was_played_over_goes_on_behind_what_played() {
+        let now = Instant::now();
+        let clock = MediaClock::new(now);
+        let mut window = Window::new(0, 20_000, now);
+        let mut place = |window: &mut Window, sequence: u64| {
+            let datagram = datagram(sequence, sequence * 960);
+            window.check(&datagram, &clock, now).unwrap();
+            window.place(&datagram, &clock)
+        };
+        for sequence in [0, 1, 2, 4] {
+            assert_eq!(place(&mut window, sequence), Some(sequence));
+        }
+        // A stand-in sends in frames of half the length, six of them.
+        window.covered = true;
+        for sequence in [5, 6, 8] {
+            assert_eq!(place(&mut window, sequence), None);
+        }
+        assert_eq!(clock.end(), (5, 5 * 960), "what nobody hears moves nothing");
+        for number in 5..11 {
+            clock.passed(number, 4_800 + (number - 4) * 480);
+        }
+        window.covered = false;
+        assert_eq!(place(&mut window, 3), None, "older than what played");
+        assert_eq!(place(&mut window, 7), None, "it was played over");
+        assert_eq!(place(&mut window, 9), Some(11));
+        assert_eq!(place(&mut window, 11), Some(13));
+        assert_eq!(place(&mut window, 10), Some(12), "late, but in its place");
+        assert_eq!(clock.end(), (14, 12 * 960));
     }
 
     #[test]

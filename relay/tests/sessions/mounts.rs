@@ -274,6 +274,7 @@ async fn what_is_no_stream_is_said_in_plain_words() {
     let relay = TestRelay::with(|config| {
         config.stations = vec![relay::config::Station {
             rewind_minutes: None,
+            dead_air: None,
             id: "quiet".parse().unwrap(),
             name: None,
             description: String::new(),

@@ -80,7 +80,8 @@ impl Core {
             check_timestamp(title.timestamp, timestamp)?;
         }
         let titled = title.is_some();
-        let displaced = self.displace(&id, owner);
+        let covers = owner == Owner::StandIn && self.may_cover(&id);
+        let displaced = !covers && self.displace(&id, owner);
         self.last_source += 1;
         let source = Source {
             id: SourceId(self.last_source),
@@ -90,15 +91,19 @@ impl Core {
         self.sources.insert(source_id, id.clone());
         let renamed = self.rename(&id, publication.name, publication.description);
         // What the former source said is not true of this one.
-        self.set_about(&id, About::default());
+        if !covers {
+            self.set_about(&id, About::default());
+        }
         let before = self.on_air_mut(&id).map(|on_air| on_air.state());
         match before {
+            _ if covers => self.cover(&id, source, now),
             None => self.start(&id, source, publication.track, now),
             Some(_) => self.resume(&id, source, publication.track),
         }
         self.happened(
             &id,
             match owner {
+                Owner::StandIn if covers => Happening::Covered(true),
                 Owner::StandIn => Happening::StandIn(true),
                 _ => Happening::Connected(displaced && !stood_in),
             },
@@ -121,8 +126,11 @@ impl Core {
 
     /// The station stops at once: its source said so.
     pub(crate) fn unpublish(&mut self, source: SourceId, now: Now) {
+        if self.uncover(source, now) {
+            return;
+        }
         if let Some(id) = self.sources.remove(&source) {
-            self.tell_lost(&id, "ended");
+            self.tell_lost(&id, source, "ended");
             self.hand_back(&id, now);
         }
     }
@@ -144,17 +152,18 @@ impl Core {
             return;
         };
         let deadline = now.instant + self.timing.interruption;
+        self.tell_lost(&id, source, "vanished");
+        if self.promote_cover(&id) {
+            return;
+        }
         let Some(on_air) = self.on_air_mut(&id) else {
             return;
         };
+        on_air.source = None;
         on_air.vacancy = Some(Vacancy {
             since: now.instant,
             interrupted: true,
         });
-        self.tell_lost(&id, "vanished");
-        if let Some(on_air) = self.on_air_mut(&id) {
-            on_air.source = None;
-        }
         self.ring(&id);
         self.wake_by(Some(deadline));
         self.tell_all(&id, "interrupted");
@@ -178,6 +187,9 @@ impl Core {
         let newest = on_air.clock.newest(now.instant);
         let metadata = metadata.cleaned();
         check_timestamp(metadata.timestamp, newest)?;
+        let Some(metadata) = on_air.keep_beneath(source, metadata) else {
+            return Ok(());
+        };
         self.set_title(&id, metadata, newest, now);
         self.update_soon(&id, now);
         Ok(())
@@ -243,6 +255,7 @@ impl Core {
         let entry = self.stations.get(&publication.station);
         let on_air = entry.and_then(|entry| entry.on_air.as_ref());
         match on_air.and_then(|on_air| on_air.source.as_ref()) {
+            Some(_) if owner == Owner::StandIn && self.may_cover(&publication.station) => Ok(()),
             // A session may announce its own track anew; every local source is somebody else.
             Some(source) if source.owner != owner || !matches!(owner, Owner::Session(_)) => {
                 let stands_in = source.owner == Owner::StandIn && owner != Owner::StandIn;
@@ -291,6 +304,7 @@ impl Core {
         if stood_in {
             self.happened(id, Happening::StandIn(false));
         }
+        self.end_cover(id);
         match same {
             true => self
                 .effects

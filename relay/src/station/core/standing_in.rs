@@ -42,6 +42,7 @@ impl Core {
             return Turn::Now;
         };
         match on_air.vacancy {
+            None if self.may_cover(id) => Turn::Now,
             None => Turn::No,
             Some(Vacancy {
                 interrupted: false, ..
@@ -60,12 +61,16 @@ impl Core {
     /// The publish of the stand-in that is on air.
     pub(crate) fn stand_in_on(&self, id: &StationId) -> Option<SourceId> {
         let on_air = self.stations.get(id)?.on_air.as_ref()?;
-        let source = on_air.source.as_ref()?;
+        let cover = on_air.cover.as_ref().map(|cover| &cover.by);
+        let source = cover.or(on_air.source.as_ref())?;
         (source.owner == Owner::StandIn).then_some(source.id)
     }
 
     /// The source left as it should: a stand-in follows at once, or the station stops.
     pub(super) fn hand_back(&mut self, id: &StationId, now: Now) {
+        if self.promote_cover(id) {
+            return;
+        }
         let stood_in = self.stand_in_on(id).is_some();
         let followed = self
             .stations
@@ -87,10 +92,10 @@ impl Core {
     }
 
     /// The source, still in its place, is gone.
-    pub(super) fn tell_lost(&mut self, id: &StationId, reason: &'static str) {
-        let what = match self.stand_in_on(id) {
-            Some(_) => Happening::StandIn(false),
-            None => Happening::Lost(reason),
+    pub(super) fn tell_lost(&mut self, id: &StationId, source: SourceId, reason: &'static str) {
+        let what = match self.stand_in_on(id) == Some(source) {
+            true => Happening::StandIn(false),
+            false => Happening::Lost(reason),
         };
         self.happened(id, what);
     }
@@ -106,10 +111,15 @@ impl Core {
     /// Makes a stand-in's packets such that the track goes on, where it can.
     pub(super) fn fit_in(&self, publication: &mut Publication) {
         let entry = self.stations.get(&publication.station);
-        if let Some(on_air) = entry.and_then(|entry| entry.on_air.as_ref())
-            && on_air.params.channels == publication.track.channels
-        {
+        let Some(on_air) = entry.and_then(|entry| entry.on_air.as_ref()) else {
+            return;
+        };
+        if on_air.params.channels == publication.track.channels {
             publication.track.frame_us = on_air.params.frame_us;
+        }
+        if on_air.source.is_some() {
+            // It plays over that source, whose track stays as it is.
+            publication.track = on_air.params;
         }
     }
 

@@ -5,6 +5,7 @@ use media::transcoder::Rendition as Made;
 use std::time::Duration;
 use wire::message::{Codec, PublishEndCode};
 
+mod dead_air;
 mod lives;
 mod standing_in;
 
@@ -122,6 +123,9 @@ fn words(effect: &Effect) -> String {
         Effect::Detach(who) => format!("detach {}", who.0),
         Effect::End(_, code) => format!("end {code:?}"),
         Effect::Ring(_) => "ring".to_owned(),
+        Effect::Cover(_, covered) => format!("cover {covered}"),
+        Effect::AskAside(_) => "ask aside".to_owned(),
+        Effect::EndCarried(_) => "end carried".to_owned(),
         Effect::Happened(_, what) => format!("happened {what:?}"),
     }
 }
@@ -425,6 +429,7 @@ fn unconfigured_stations_are_forgotten_and_bounded() {
             name: Some("Fixed".into()),
             description: "always there".into(),
             rewind_minutes: None,
+            dead_air: None,
         }];
     });
     let on =

@@ -29,7 +29,8 @@ impl Core {
             return;
         };
         entry.idle_since = now.instant;
-        if let Some(source) = on_air.source {
+        let cover = on_air.cover.map(|cover| cover.by);
+        for source in [on_air.source, cover].into_iter().flatten() {
             self.sources.remove(&source.id);
         }
         self.renditions -= on_air.ladder.len();
@@ -55,6 +56,8 @@ impl Core {
         entry.peak_told = 0;
         entry.on_air = Some(OnAir {
             source: Some(source),
+            cover: None,
+            silent: false,
             vacancy: None,
             started_at: now.unix_us,
             params,
@@ -87,6 +90,7 @@ impl Core {
             return;
         };
         on_air.source = Some(source);
+        on_air.silent = false;
         let vacancy = on_air.vacancy.take();
         let interrupted = vacancy.is_some_and(|vacancy| vacancy.interrupted);
         let former = on_air.track;

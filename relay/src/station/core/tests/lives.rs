@@ -2,17 +2,19 @@
 
 use super::*;
 
+const STATIONS: [&str; 4] = ["a", "b", "demo", "watched"];
+
 #[test]
 fn random_lives_leave_nothing_behind() {
     use rand::{Rng, SeedableRng, rngs::StdRng};
     let seed: u64 = rand::random();
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
-    let mut scene = Scene::new();
+    let mut scene = Scene::with(|config| config.stations.push(dead_air::watched("watched")));
     for _ in 0..20_000 {
         let who = random.random_range(0..12);
-        let station = ["a", "b", "demo"][random.random_range(0..3)];
-        match random.random_range(0..8) {
+        let station = STATIONS[random.random_range(0..4)];
+        match random.random_range(0..9) {
             0 | 1 => {
                 let _ = scene.publish(session(who), |publication| {
                     publication.station = id(station);
@@ -52,7 +54,15 @@ fn random_lives_leave_nothing_behind() {
                     scene.core.unpublish(source, scene.now);
                 }
             }
-            6 => scene.core.session_ended(SessionId(who), scene.now),
+            6 => {
+                if let Some(source) = scene.core.source_on(&id(station)) {
+                    scene.core.dead_air(source, random.random_bool(0.7));
+                }
+                if let Some(stand_in) = scene.core.stand_in_on(&id(station)) {
+                    scene.core.uncover(stand_in, scene.now);
+                }
+            }
+            7 => scene.core.session_ended(SessionId(who), scene.now),
             _ => {
                 scene.wait(Duration::from_millis(random.random_range(0..4_000)));
             }
@@ -63,7 +73,7 @@ fn random_lives_leave_nothing_behind() {
     for who in 0..12 {
         scene.core.session_ended(SessionId(who), scene.now);
     }
-    for station in ["a", "b", "demo"] {
+    for station in STATIONS {
         scene.core.set_stand_in(&id(station), None);
         if let Some(source) = scene.core.stand_in_on(&id(station)) {
             scene.core.unpublish(source, scene.now);
@@ -71,7 +81,8 @@ fn random_lives_leave_nothing_behind() {
     }
     scene.wait(SECOND * 1_000);
     let core = &scene.core;
-    assert!(core.stations.is_empty() && core.sources.is_empty() && core.listening.is_empty());
+    assert_eq!(core.stations.len(), 1, "the configured one stays");
+    assert!(core.sources.is_empty() && core.listening.is_empty());
     assert_eq!(core.renditions, 0);
     assert_eq!(core.poll_timeout(), None);
 }
@@ -83,8 +94,10 @@ fn check(core: &Core) {
             .values()
             .filter_map(|entry| entry.on_air.as_ref())
     };
-    let live = on_air().filter(|on_air| on_air.source.is_some()).count();
-    assert_eq!(core.sources.len(), live);
+    let sources = on_air().filter(|on_air| on_air.source.is_some()).count();
+    let covers = on_air().filter(|on_air| on_air.cover.is_some()).count();
+    assert_eq!(core.sources.len(), sources + covers);
+    assert!(on_air().all(|on_air| on_air.cover.is_none() || on_air.source.is_some()));
     assert!(on_air().all(|on_air| on_air.source.is_some() != on_air.vacancy.is_some()));
     let listeners: usize = core
         .stations

@@ -10,6 +10,7 @@ fn a_stand_in_plays_whenever_nobody_else_does() {
             name: Some("Demo".into()),
             description: String::new(),
             rewind_minutes: None,
+            dead_air: None,
         });
     });
     let demo = id("demo");
