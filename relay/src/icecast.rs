@@ -20,6 +20,7 @@ use crate::session::host::Host;
 pub(crate) mod admin;
 mod answer;
 mod connection;
+mod delivery;
 mod desk;
 mod format;
 mod pace;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use icecast::body::{Body, Decoder};
 use icecast::head::{Details, Head, Sniffed, sniff};
 use icecast::shoutcast::{Greeting, Headers, INVALID_PASSWORD, WELCOME};
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use wire::StationId;
 
 use super::answer::{self, Refusal};
+use super::delivery::{Courier, READ_BYTES};
 use super::desk::{Desk, Ended, Outcome};
 use super::{Claim, Format, Sources, station_of};
 use crate::gate::SourceDenied;
@@ -28,9 +29,6 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// Who a SHOUTcast source is, for it names nobody.
 const SHOUTCAST_USER: &str = "source";
-
-/// Bytes of sound read at once.
-const READ_BYTES: usize = 4096;
 
 /// Pieces that wait for the desk: 64 KB, four seconds at 128 kb/s.
 const PIECES_WAITING: usize = 16;
@@ -345,45 +343,6 @@ impl Sources {
             (None, Ended::Played, Outcome::Finished) => "it has said all".to_owned(),
             (None, Ended::Played, Outcome::Lost | Outcome::Revoked) => {
                 "the connection ended".to_owned()
-            }
-        }
-    }
-}
-
-/// Brings what a source sends to the desk.
-struct Courier {
-    decoder: Decoder,
-    pieces: mpsc::Sender<Bytes>,
-}
-
-impl Courier {
-    /// True at the end its framing names, false when the connection ended before.
-    async fn run<S: AsyncRead + Unpin>(
-        &mut self,
-        stream: &mut S,
-        mut bytes: BytesMut,
-    ) -> io::Result<bool> {
-        loop {
-            let mut sound = BytesMut::new();
-            let pushed = self
-                .decoder
-                .push(&bytes, |piece| sound.extend_from_slice(piece));
-            pushed.map_err(io::Error::other)?;
-            if !sound.is_empty() && self.pieces.send(sound.freeze()).await.is_err() {
-                // The desk says why by itself.
-                std::future::pending::<()>().await;
-            }
-            if self.decoder.is_done() {
-                return Ok(true);
-            }
-            bytes.clear();
-            bytes.reserve(READ_BYTES);
-            let count = (&mut *stream)
-                .take(READ_BYTES as u64)
-                .read_buf(&mut bytes)
-                .await?;
-            if count == 0 {
-                return Ok(false);
             }
         }
     }

@@ -1,14 +1,12 @@
 //! Where a source's bytes become the packets of its station, on a thread of its own.
 
-use std::io::{self, Read};
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, Bytes};
 use icecast::head::Details;
 use media::encoder;
-use media::frames::Splitter;
 use media::ingest::{Ingest, Piece};
 use media::input::Tags;
 use media::packetizer::Packetizer;
@@ -17,13 +15,10 @@ use tokio::sync::{mpsc, oneshot};
 use wire::StationId;
 use wire::message::{Codec, Metadata, TrackParams};
 
+use super::delivery::{Delivery, Passing, Reader};
 use super::pace::Pace;
 use super::{FirstTitle, Format};
-use crate::mount::Carried;
 use crate::station::{About, LocalSource, Publication, PublishEnded, SourceId, Stations};
-
-/// Bytes in which a stream must show what it is.
-const PROBE_BYTES_MAX: usize = 512 * 1024;
 
 /// How often a desk that may be stuck is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -60,17 +55,38 @@ pub(super) struct Desk {
 }
 
 /// What the thread has done, and what it is told.
-#[derive(Debug, Default)]
-struct Progress {
-    packets: AtomicU64,
+#[derive(Debug)]
+pub(super) struct Progress {
+    begun: Instant,
+    /// When what was last read of the source arrived, in microseconds after `begun`.
+    arrived_us: AtomicU64,
+    pub(super) packets: AtomicU64,
     /// 1 when the connection ended as it should.
     finished: AtomicU64,
     /// The [`SourceId`] once it is on air; there is none of 0.
     publish: AtomicU64,
 }
 
-/// Where frames are passed on to, once the station is on air.
-type Passing = Arc<OnceLock<Arc<Carried>>>;
+impl Progress {
+    fn new() -> Self {
+        Self {
+            begun: Instant::now(),
+            arrived_us: AtomicU64::new(0),
+            packets: AtomicU64::new(0),
+            finished: AtomicU64::new(0),
+            publish: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn note_arrival(&self, at: Instant) {
+        let after = at.saturating_duration_since(self.begun).as_micros();
+        self.arrived_us.store(after as u64, Ordering::Relaxed);
+    }
+
+    fn arrived(&self) -> Duration {
+        Duration::from_micros(self.arrived_us.load(Ordering::Relaxed))
+    }
+}
 
 impl Desk {
     pub(super) fn start(
@@ -78,9 +94,9 @@ impl Desk {
         station: StationId,
         (details, first_title): (Details, FirstTitle),
         format: Format,
-        pieces: mpsc::Receiver<Bytes>,
+        pieces: mpsc::Receiver<Delivery>,
     ) -> io::Result<Self> {
-        let progress = Arc::<Progress>::default();
+        let progress = Arc::new(Progress::new());
         let (told, ended) = oneshot::channel();
         let worker = Worker {
             stations,
@@ -186,16 +202,14 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(self, pieces: mpsc::Receiver<Bytes>, format: Format) -> Result<(), Error> {
+    fn run(self, pieces: mpsc::Receiver<Delivery>, format: Format) -> Result<(), Error> {
         let passing = Passing::default();
-        let reader = Reader {
+        let reader = Reader::new(
             pieces,
-            piece: Bytes::new(),
-            progress: Arc::clone(&self.progress),
-            probed: 0,
-            frames: format.frames().map(Splitter::new),
-            passing: Arc::clone(&passing),
-        };
+            format,
+            Arc::clone(&self.progress),
+            Arc::clone(&passing),
+        );
         let mut ingest = Ingest::open(Box::new(reader), Some(format.extension()))?;
         let config = encoder::Config {
             channels: ingest.channels(),
@@ -215,7 +229,6 @@ impl Worker {
             source,
             packetizer,
             pace: Pace::new(),
-            begun: Instant::now(),
             progress: Arc::clone(&self.progress),
         };
         let played = playing.play(&mut ingest);
@@ -283,7 +296,6 @@ struct Playing {
     /// For streams that are not Opus already.
     packetizer: Option<Packetizer>,
     pace: Pace,
-    begun: Instant,
     progress: Arc<Progress>,
 }
 
@@ -318,10 +330,12 @@ impl Playing {
     /// Sends a packet when its time has come.
     fn send(&mut self, payload: &[u8], samples: u32) -> Result<(), Error> {
         let timestamp = self.source.timestamp();
-        std::thread::sleep(self.pace.wait(self.begun.elapsed(), timestamp));
+        let arrived = self.progress.arrived();
+        let begun = self.progress.begun;
+        std::thread::sleep(self.pace.wait(begun.elapsed(), timestamp, arrived));
         self.source.send_lasting(payload, samples)?;
         self.progress.packets.fetch_add(1, Ordering::Relaxed);
-        let slip = self.pace.sent(self.begun.elapsed(), timestamp);
+        let slip = self.pace.sent(begun.elapsed(), timestamp);
         if slip > Duration::ZERO {
             // The source stalled: go on in the present, for listeners hear a pause anyway.
             self.source.skip(MediaClock::samples(slip));
@@ -351,55 +365,5 @@ impl Playing {
             ..Metadata::default()
         })?;
         Ok(())
-    }
-}
-
-/// The source's bytes as a reader that waits for them.
-struct Reader {
-    pieces: mpsc::Receiver<Bytes>,
-    piece: Bytes,
-    progress: Arc<Progress>,
-    /// Bytes read before the first packet.
-    probed: usize,
-    /// For streams whose frames are passed on.
-    frames: Option<Splitter>,
-    passing: Passing,
-}
-
-impl Reader {
-    /// Passes on the frames that end in this piece.
-    fn pass_on(&mut self, piece: &[u8]) {
-        let Some(splitter) = &mut self.frames else {
-            return;
-        };
-        let mut frames = Vec::new();
-        let lasts = splitter.push(piece, &mut frames);
-        if let Some(carried) = self.passing.get().filter(|_| !frames.is_empty()) {
-            carried.push(frames.into(), lasts);
-        }
-    }
-}
-
-impl Read for Reader {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        while self.piece.is_empty() {
-            match self.pieces.blocking_recv() {
-                Some(piece) => {
-                    self.pass_on(&piece);
-                    self.piece = piece;
-                }
-                None => return Ok(0),
-            }
-        }
-        if self.progress.packets.load(Ordering::Relaxed) == 0 {
-            self.probed += self.piece.len().min(buf.len());
-            if self.probed > PROBE_BYTES_MAX {
-                let message = "no sound was found in the first 512 KB";
-                return Err(io::Error::other(message));
-            }
-        }
-        let count = self.piece.len().min(buf.len());
-        self.piece.copy_to_slice(&mut buf[..count]);
-        Ok(count)
     }
 }

@@ -7,11 +7,19 @@ use media::pacer::{self, Pacer};
 /// How long packets are watched before the pace is changed.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Sound that may wait for its time without anybody minding.
-const WAIT: Duration = Duration::from_millis(60);
-
-/// The largest step in one [`WINDOW`]: 500 parts per million, which nobody hears.
+/// The largest step after a [`WINDOW`]: 500 parts per million, which nobody hears.
 const STEP: Duration = Duration::from_millis(5);
+
+/// For so long the pace is changed sooner and by more: what came while the station was being
+/// opened would wait for ever, and hardly anybody listens yet.
+const OPENING: Duration = Duration::from_secs(5);
+const OPENING_WINDOW: Duration = Duration::from_millis(500);
+
+/// It has to be less than what the [`Pacer`] takes for a stall.
+const OPENING_STEP: Duration = Duration::from_millis(80);
+
+/// What a packet may lie here before its time, for the next one to be late without harm.
+const SLACK: Duration = Duration::from_millis(20);
 
 /// A [`Pacer`] that follows a source whose clock is a little fast, so that its sound does
 /// not wait longer by the day.
@@ -20,8 +28,14 @@ pub(super) struct Pace {
     pacer: Pacer,
     /// How much earlier than by the first packet's count everything goes.
     earlier: Duration,
+    /// When the first packet was here.
+    begun: Option<Duration>,
+    /// When the bytes of the last packet arrived.
+    arrived: Duration,
     window_from: Duration,
-    wait_min: Duration,
+    /// The least time that the first packet of bytes which came at once lay here, of all
+    /// that came within the window.
+    slack_min: Option<Duration>,
 }
 
 impl Pace {
@@ -29,19 +43,37 @@ impl Pace {
         Self {
             pacer: Pacer::new(pacer::Config::default()),
             earlier: Duration::ZERO,
+            begun: None,
+            arrived: Duration::ZERO,
             window_from: Duration::ZERO,
-            wait_min: Duration::MAX,
+            slack_min: None,
         }
     }
 
-    /// How long a packet that is there at `now` has to wait.
-    pub(super) fn wait(&mut self, now: Duration, timestamp: u64) -> Duration {
+    /// How long at `now` a packet has to wait whose last byte arrived at `arrived`.
+    pub(super) fn wait(&mut self, now: Duration, timestamp: u64, arrived: Duration) -> Duration {
         let shifted = now + self.earlier;
         let wait = self.pacer.due(shifted, timestamp).saturating_sub(shifted);
-        self.wait_min = self.wait_min.min(wait);
-        if now.saturating_sub(self.window_from) >= WINDOW {
-            self.earlier += self.wait_min.saturating_sub(WAIT).min(STEP);
-            (self.window_from, self.wait_min) = (now, Duration::MAX);
+        let Some(begun) = self.begun else {
+            (self.begun, self.arrived, self.window_from) = (Some(now), arrived, now);
+            return wait;
+        };
+        if arrived != self.arrived {
+            self.arrived = arrived;
+            let slack = (now + wait).saturating_sub(arrived);
+            self.slack_min = Some(self.slack_min.map_or(slack, |least| least.min(slack)));
+        }
+        let opening = now.saturating_sub(begun) < OPENING;
+        let (window, step) = if opening {
+            (OPENING_WINDOW, OPENING_STEP)
+        } else {
+            (WINDOW, STEP)
+        };
+        if now.saturating_sub(self.window_from) >= window
+            && let Some(least) = self.slack_min.take()
+        {
+            self.earlier += least.saturating_sub(SLACK).min(step);
+            self.window_from = now;
         }
         wait
     }
@@ -62,40 +94,55 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// Sends packets made by a clock that is `ppm` fast; answers how long the last waited.
-    fn last_wait(ppm: f64, hours: u64) -> Duration {
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// Plays packets that arrive as `arrives` tells, from `now` on; answers how long each lay
+    /// here.
+    fn lain(mut now: Duration, count: u64, arrives: impl Fn(u64) -> Duration) -> Vec<Duration> {
         let mut pace = Pace::new();
-        let mut now = Duration::ZERO;
-        let mut wait = Duration::ZERO;
-        for n in 0..hours * 3600 * 50 {
-            let made = Duration::from_secs_f64(n as f64 * 0.02 / (1.0 + ppm / 1e6));
-            now = now.max(made);
-            wait = pace.wait(now, n * 960);
-            now += wait;
+        let mut lain = Vec::new();
+        for n in 0..count {
+            let arrived = arrives(n);
+            now = now.max(arrived);
+            now += pace.wait(now, n * 960, arrived);
             assert_eq!(pace.sent(now, n * 960), Duration::ZERO, "packet {n}");
+            lain.push(now - arrived);
         }
-        wait
+        lain
     }
 
     #[test]
     fn a_fast_clock_is_followed_and_a_true_one_is_kept() {
-        assert!(last_wait(0.0, 1) <= Duration::from_millis(20));
-        let wait = last_wait(200.0, 12);
-        assert!(wait <= Duration::from_millis(90), "{wait:?}");
+        let made_by =
+            |ppm: f64| move |n: u64| Duration::from_secs_f64(n as f64 * 0.02 / (1.0 + ppm / 1e6));
+        let most = |lain: Vec<Duration>| lain.into_iter().max().unwrap_or_default();
+        assert!(most(lain(Duration::ZERO, 3600 * 50, made_by(0.0))) <= ms(20));
+        // 8.6 s in twelve hours.
+        let fast = most(lain(Duration::ZERO, 12 * 3600 * 50, made_by(200.0)));
+        assert!(fast <= ms(30), "{fast:?}");
+    }
+
+    #[test]
+    fn what_came_before_the_station_was_open_does_not_delay_the_rest() {
+        // The first 400 ms are found at once, for nobody read before.
+        let lain = lain(ms(400), 500, |n| ms(20 * n).max(ms(400)));
+        assert!(lain[200..].iter().all(|&time| time <= ms(20)), "{lain:?}");
+    }
+
+    #[test]
+    fn bursts_of_a_second_are_spread() {
+        let lain = lain(Duration::ZERO, 1000, |n| Duration::from_secs(n / 50));
+        let last = &lain[950..];
+        assert!(last[0] <= ms(20) && last[49] >= ms(960), "{last:?}");
     }
 
     #[test]
     fn a_flood_goes_out_at_its_own_pace() {
-        let mut pace = Pace::new();
-        let mut now = Duration::ZERO;
-        for n in 0..3000u64 {
-            now += pace.wait(now, n * 960);
-            pace.sent(now, n * 960);
-        }
-        let expected = Duration::from_secs(60);
-        assert!(
-            expected.abs_diff(now) < Duration::from_millis(60),
-            "{now:?}"
-        );
+        // Ten packets a millisecond.
+        let lain = lain(Duration::ZERO, 3000, |n| ms(n / 10));
+        let last = lain[2999] + ms(299);
+        assert!(Duration::from_secs(60).abs_diff(last) < ms(900), "{last:?}");
     }
 }
