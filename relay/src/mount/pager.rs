@@ -22,8 +22,9 @@ use crate::tags::{line, tags};
 /// A page holds so much sound, and a packet at least: 20 ms.
 const PAGE_SAMPLES: u64 = 960;
 
-/// What a player that joins is to drop of its first sound, for its decoder to settle: 80 ms,
-/// as RFC 7845, section 4.6, recommends.
+/// What a player is to drop of the first sound of a stream, for its decoder to settle: 80 ms,
+/// as RFC 7845, section 4.6, recommends. Who comes from the stream before is given so much
+/// of it again.
 const PRE_SKIP: u16 = 3840;
 
 /// A hole above this is left out: 1 s.
@@ -41,6 +42,8 @@ pub(super) struct Pager {
     title: Option<Metadata>,
     titles: VecDeque<(u64, Metadata)>,
     stream: Option<Stream>,
+    /// The last packets with their samples, [`PRE_SKIP`] together and hardly more.
+    last: VecDeque<(Vec<u8>, u32)>,
     chunks: VecDeque<Chunk>,
 }
 
@@ -70,6 +73,7 @@ impl Pager {
             title: None,
             titles: VecDeque::new(),
             stream: None,
+            last: VecDeque::new(),
             chunks: VecDeque::new(),
         }
     }
@@ -142,6 +146,17 @@ impl Pager {
         stream.put(&next.payload, next.samples, &mut self.chunks);
         stream.end = next.timestamp + u64::from(next.samples);
         stream.toc = next.payload[0];
+        self.keep(next);
+    }
+
+    fn keep(&mut self, next: &Next) {
+        let others = |last: &VecDeque<(Vec<u8>, u32)>| -> u32 {
+            last.iter().skip(1).map(|(_, samples)| samples).sum()
+        };
+        self.last.push_back((next.payload.clone(), next.samples));
+        while others(&self.last) >= u32::from(PRE_SKIP) {
+            self.last.pop_front();
+        }
     }
 
     fn begin_stream(&mut self, channels: u8, next: &Next) {
@@ -161,14 +176,20 @@ impl Pager {
         let serial = self.serial;
         self.serial = serial.wrapping_add(1);
         let mut joins = Vec::new();
-        // Both say the same but for the pre-skip: who goes on drops nothing.
+        // Who joins drops sound it never had, who goes on what it has heard already.
         drop(Muxer::new(
             serial,
             &Head::new(channels, PRE_SKIP),
             &tags,
             &mut joins,
         ));
-        let muxer = Muxer::new(serial, &Head::new(channels, 0), &tags, &mut continues);
+        let heard: u32 = self.last.iter().map(|(_, samples)| samples).sum();
+        let head = Head::new(channels, u16::try_from(heard).unwrap_or(u16::MAX));
+        let mut muxer = Muxer::new(serial, &head, &tags, &mut continues);
+        for (packet, samples) in &self.last {
+            muxer.packet(packet, *samples, &mut continues);
+        }
+        muxer.flush(&mut continues);
         let link = Link {
             joins: joins.into(),
             continues: continues.into(),

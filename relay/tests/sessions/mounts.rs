@@ -62,6 +62,8 @@ struct Player {
     /// Each with the number of packets before it.
     tags: Vec<(usize, Tags)>,
     ended: bool,
+    /// Samples of packets that are sent a second time.
+    again: u16,
 }
 
 impl Player {
@@ -80,6 +82,7 @@ impl Player {
             packets: Vec::new(),
             tags: Vec::new(),
             ended: false,
+            again: 0,
         }
     }
 
@@ -101,10 +104,18 @@ impl Player {
         self.demuxer.push(&bytes[..count]).unwrap();
         while let Some(event) = self.demuxer.poll() {
             match event {
+                // Who comes from another stream has heard that much of this one.
+                Event::Head(head) if !self.packets.is_empty() => self.again = head.pre_skip,
                 Event::Tags(tags) => self.tags.push((self.packets.len(), tags)),
                 Event::Packet { data: packet, .. } => {
                     let number = packet.get(1..9).map(|number| number.try_into().unwrap());
-                    self.packets.extend(number.map(u64::from_be_bytes));
+                    let number = number.map(u64::from_be_bytes);
+                    if self.again == 0 {
+                        self.packets.extend(number);
+                    } else {
+                        assert!(self.packets.contains(&number.unwrap()), "{number:?}");
+                        self.again -= 960;
+                    }
                 }
                 _ => {}
             }
