@@ -18,7 +18,7 @@ SITE_SOURCES = $(shell find web-demo -name node_modules -prune -o -name dist -pr
 	-o -path web-demo/e2e -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-build setup-lint web worklet build run test bench bench-build bench-quick bench-transcode bench-signaling lab lint lint-rust lint-web fmt
+.PHONY: help setup setup-build setup-lint web worklet build run test bench bench-build bench-quick bench-transcode bench-signaling lab compatibility lint lint-rust lint-web fmt
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -66,8 +66,12 @@ bench: bench-build ## Measure what a listener costs beside peers, write docs/ben
 bench-quick: bench-build ## Measure the most important in two minutes, write nothing
 	$(TARGET_DIR)/release/skywave-bench run --quick $(BENCH_ARGS)
 
+# Release builds: half an hour of sound by sixty rows is a lot of decoding.
 lab: setup-build ## Play over simulated networks, write docs/receiver-quality.md (LAB_ARGS=--short)
-	$(CARGO) run -q -p skywave-media --features testing --example lab -- $(LAB_ARGS) docs
+	$(CARGO) build -q --release --manifest-path benches/neteq/Cargo.toml --target-dir $(TARGET_DIR)/neteq
+	$(TARGET_DIR)/neteq/release/skywave-bench-neteq $(LAB_ARGS) >$(TARGET_DIR)/neteq/rows
+	$(CARGO) run -q --release -p skywave-media --features testing --example lab -- \
+		--beside=$(TARGET_DIR)/neteq/rows $(LAB_ARGS) docs
 
 bench-transcode: setup-build ## Measure what a rendition costs, beside ffmpeg, write docs/benchmarks-transcoding.md
 	$(CARGO) run -q --release -p skywave-media --example transcode -- docs/benchmarks-transcoding.md
@@ -77,10 +81,14 @@ bench-signaling: setup-build ## Measure rooms and messages, beside Socket.IO ser
 	npm --prefix benches/signaling/peer ci --no-audit --no-fund
 	$(TARGET_DIR)/release/skywave-bench-signaling run
 
+compatibility: setup web ## Hear every encoder and player, write the tables of docs/compatibility.md
+	@scripts/compatibility.sh
+
 lint: setup-lint lint-rust lint-web ## Check format, lints, docs and licences
 
 lint-rust:
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --all --check --manifest-path benches/neteq/Cargo.toml
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy -p skywave-worklet --target wasm32-unknown-unknown -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps

@@ -8,8 +8,10 @@
 //!   --seeds=N        seeds 1 to N
 //!   --only=WORD      networks with this in their names
 //!   --rows=WORD      receivers whose names begin so
+//!   --beside=FILE    receivers measured by another program: see `beside.rs`
 //! ```
 
+mod beside;
 mod plot;
 mod report;
 mod setups;
@@ -72,6 +74,9 @@ fn main() -> std::io::Result<()> {
             outcome,
         };
         results.add(&job.scenario, row);
+    }
+    if let Some(file) = flag("--beside=") {
+        results.add_beside(&std::fs::read_to_string(file)?)?;
     }
     for (scenario, rows) in results.networks() {
         println!("{}", report::table(scenario, rows));
