@@ -3,7 +3,7 @@
 #
 #   scripts/setup.sh build    a compiler, cmake, the wasm32 target, npm packages of the site
 #   scripts/setup.sh lint     that, and the npm packages of the browser tests
-#   scripts/setup.sh test     that, and browsers, a sound server and encoders
+#   scripts/setup.sh test     that, and browsers, a sound server, encoders and players
 #   scripts/setup.sh bench    what building needs, and the servers `make bench` measures beside ours
 #
 # Every requirement is looked for directly, so a run that finds nothing missing takes
@@ -52,6 +52,10 @@ curl                                            curl
 unshare                                         util-linux
 ezstream                                        ezstream
 liquidsoap                                      liquidsoap
+mpv                                             mpv
+vlc                                             vlc-bin
+/usr/lib/*/vlc/plugins/codec/libopus_plugin.so  vlc-plugin-base
+setpriv                                         util-linux
 gst-launch-1.0                                  gstreamer1.0-tools
 /usr/lib/*/gstreamer-1.0/libgstshout2.so        gstreamer1.0-plugins-good
 /usr/lib/postgresql/*/bin/initdb                postgresql

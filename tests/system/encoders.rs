@@ -9,15 +9,16 @@ use std::time::Duration;
 use media::measure::{deinterleave, find_gaps, tone_report};
 use serde_json::Value;
 
+use crate::compat::works;
 use crate::harness::{PATIENCE, Process, Server, fixture, outcome, until};
 
-const PASSWORD: &str = "hack:me";
+pub(crate) const PASSWORD: &str = "hack:me";
 
 /// For an encoder that tells its title when it likes.
 const UNTOLD: &[&str] = &["?"];
 
 /// A server with a password for encoders, a port of their own, and its settings' folder.
-fn serve() -> (Server, tempfile::TempDir) {
+pub(crate) fn serve() -> (Server, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("skywave.toml");
     let settings = format!(
@@ -29,7 +30,7 @@ fn serve() -> (Server, tempfile::TempDir) {
     (server, folder)
 }
 
-fn words(line: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn words(line: &str) -> impl Iterator<Item = &str> {
     line.split_whitespace()
 }
 
@@ -44,7 +45,7 @@ fn ffmpeg(to: &str, station: &str, args: &str) -> Command {
 }
 
 /// The station as the API tells it.
-fn station(server: &Server, id: &str) -> Option<Value> {
+pub(crate) fn station(server: &Server, id: &str) -> Option<Value> {
     let url = format!("{}/api/v1/stations/{id}", server.url());
     let output = Command::new("curl").args(["-s", &url]).output().unwrap();
     let station: Value = serde_json::from_slice(&output.stdout).ok()?;
@@ -75,6 +76,7 @@ fn all_are_heard(server: &Server, encoders: Vec<(&'static str, Command, f64, &[&
             scope.spawn(move || {
                 let shown = hear_tone(server, id, *snr);
                 assert!(*titles == UNTOLD || shown == **titles, "{id}: {shown:?}");
+                works(id);
             });
         }
     });

@@ -92,6 +92,11 @@ impl Process {
         objects.into_iter().find(Value::is_object)
     }
 
+    /// Where it reads from, if that was kept open for it.
+    pub(crate) fn stdin(&mut self) -> Option<std::process::ChildStdin> {
+        self.child.stdin.take()
+    }
+
     /// Waits for it to end by itself.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         until(self.name, || self.child.try_wait().unwrap())

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 mod cli;
+mod compat;
 mod continuity;
 mod crowd;
 mod encoders;
@@ -13,6 +14,7 @@ mod harness;
 mod kills;
 mod lossy;
 mod outage;
+mod players;
 mod recording;
 mod rights;
 mod secure;
