@@ -16,12 +16,14 @@ use crate::{gate, logging};
 mod fallback;
 mod listen;
 mod merge;
+mod push;
 mod secret;
 mod talk;
 mod webhook;
 
 pub(crate) use fallback::{DeadAir, Fallback, Then};
 pub(crate) use listen::{Http, Listen, Quic};
+pub(crate) use push::Push;
 pub(crate) use secret::Secret;
 pub(crate) use talk::{DatabaseUrl, Rates, Retention};
 pub(crate) use webhook::Webhook;
@@ -50,6 +52,7 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) rates: Rates,
     pub(crate) retention: Retention,
+    pub(crate) push: Push,
     pub(crate) log: Log,
     /// Who is told what happens to stations.
     pub(crate) webhooks: Vec<Webhook>,
@@ -73,6 +76,7 @@ impl Default for Settings {
             limits: Limits::default(),
             rates: Rates::default(),
             retention: Retention::default(),
+            push: Push::default(),
             log: Log::default(),
             webhooks: Vec::new(),
             stations: Vec::new(),
@@ -263,6 +267,7 @@ impl Settings {
         if self.auth.secret.is_some() && self.auth.secret_file.is_some() {
             return bad("auth.secret and auth.secret_file exclude each other");
         }
+        self.push.check()?;
         self.webhooks.iter().try_for_each(Webhook::check)?;
         let fallbacks = self
             .stations
@@ -293,17 +298,6 @@ impl Settings {
         let mints =
             auth.secret.is_some() || auth.secret_file.is_some() || !gate::has_public_keys(auth);
         (auth.guests || self.demo) && mints
-    }
-
-    /// What is said beside the sound, as its service takes it.
-    pub(crate) fn service(&self) -> signaling::Config {
-        let own = || DatabaseUrl::in_folder(&self.data_dir);
-        let url = self.database_url.clone().unwrap_or_else(own);
-        signaling::Config {
-            rates: self.rates.service(),
-            retention: self.retention.store(),
-            ..signaling::Config::new(url.expose())
-        }
     }
 
     /// The same as the relay takes it.
@@ -364,6 +358,7 @@ fn read(path: &Path) -> Result<String, BadArguments> {
 pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<()> {
     let settings = Settings::load(&args.serve)?;
     gate::check_keys(&settings)?;
+    settings.check_push()?;
     logging::check(&settings.log.filter)?;
     print!("{}", toml::to_string(&settings)?);
     Ok(())
@@ -411,6 +406,8 @@ mod tests {
                 "[[webhooks]]\nurl = 'https://a.example'\nsecret = '0123456789'",
                 "16 characters",
             ),
+            ("[push]\ncontact = 'me'", "mailto:"),
+            ("[push]\nkey_file = 'push.pem'", "push.contact"),
             (
                 "[recording]\nstations = ['*', 'No Station']",
                 "'No Station'",

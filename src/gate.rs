@@ -210,11 +210,24 @@ impl relay::Gate for Gate {
     }
 
     fn counts(&self) -> Vec<relay::Count> {
-        vec![relay::Count {
-            name: "store_statements",
-            help: "Statements run by the database of what is said",
-            value: self.service.store().statements(),
-        }]
+        let count = |name, help, value| relay::Count { name, help, value };
+        let store = self.service.store().statements();
+        let mut counts = vec![count(
+            "store_statements",
+            "Statements run by the database of what is said",
+            store,
+        )];
+        if let Some(push) = self.service.push_counts() {
+            let told = "Messages push services took";
+            counts.push(count("push_delivered", told, push.delivered()));
+            let given_up = "Messages to devices given up";
+            counts.push(count("push_failed", given_up, push.failed()));
+            let full = "Notifications no device was told of: the queue was full";
+            counts.push(count("push_dropped", full, push.dropped()));
+            let gone = "Devices forgotten because their push service knows them no more";
+            counts.push(count("push_devices_gone", gone, push.gone()));
+        }
+        counts
     }
 
     async fn ready(&self) -> bool {

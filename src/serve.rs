@@ -27,7 +27,7 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     std::fs::create_dir_all(&settings.data_dir)
         .with_context(|| format!("data_dir = {}", settings.data_dir.display()))?;
-    let service = signaling::Service::start(&settings.service()).await;
+    let service = signaling::Service::start(&settings.service()?).await;
     let service = Arc::new(service.context("database_url")?);
     let (gate, started) = Gate::new(&settings, service)?;
     let relay = Relay::bind(settings.relay(), Arc::clone(&gate) as _).await?;

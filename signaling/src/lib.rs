@@ -3,6 +3,7 @@
 //! * [`token`]: JWTs: verifying them, minting them, and the rights they carry.
 //! * [`Service`]: rooms, messages, conversations, presence, notifications,
 //!   moderation: `docs/protocol.md`, section 9.
+//! * [`push`]: notifications on devices while no session is there.
 //! * [`store`]: what is kept, in SQLite or PostgreSQL.
 //!
 //! A session is begun with [`Service::connect`] and an [`Outbox`] for its pushes.
@@ -22,6 +23,8 @@ mod hub;
 mod id;
 mod limits;
 mod presence;
+pub mod push;
+mod secret_file;
 mod service;
 pub mod store;
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod effects;
 mod messages;
 mod moderation;
 mod people;
+mod push;
 mod rooms;
 mod subscribe;
 mod ticker;
@@ -29,6 +30,7 @@ use crate::caller::Caller;
 use crate::hub::{Hub, Outbox, SessionId};
 use crate::limits::{Holder, Kind, Limits, Rates};
 use crate::presence::Users;
+use crate::push::Push;
 use crate::store::inbox::{self, Announcement, Target};
 use crate::store::rooms::StationRoom;
 use crate::store::{self, Asking, Retention, Store, StoreError};
@@ -47,6 +49,8 @@ pub struct Config {
     pub rates: Rates,
     /// How long things are kept.
     pub retention: Retention,
+    /// Web Push; none, the default, when there is none.
+    pub push: Option<crate::push::Config>,
 }
 
 impl Config {
@@ -56,6 +60,7 @@ impl Config {
             store: store::Options::new(database_url),
             rates: Rates::default(),
             retention: Retention::default(),
+            push: None,
         }
     }
 }
@@ -91,6 +96,7 @@ struct Shared {
     /// Wakes the ticker: something is due earlier than it knows.
     due: Notify,
     retention: Retention,
+    push: Option<Push>,
     next_session: AtomicU64,
 }
 
@@ -136,6 +142,13 @@ impl Service {
             known: HashSet::new(),
             filters: HashMap::new(),
         };
+        let mut tasks = JoinSet::new();
+        let push = config.push.as_ref().map(|config| {
+            let (push, waiting) = Push::new(config);
+            let (store, counts) = (store.clone(), Arc::clone(&push.counts));
+            tasks.spawn(crate::push::run(store, config.clone(), counts, waiting));
+            push
+        });
         let shared = Arc::new(Shared {
             store,
             hub: Hub::default(),
@@ -143,9 +156,9 @@ impl Service {
             cores: Mutex::new(cores),
             due: Notify::new(),
             retention: config.retention,
+            push,
             next_session: AtomicU64::new(1),
         });
-        let mut tasks = JoinSet::new();
         tasks.spawn(effects::run(shared.clone(), effects));
         tasks.spawn(ticker::run(shared.clone()));
         tasks.spawn(ticker::forget(shared.clone()));

@@ -21,6 +21,7 @@ mod migrate;
 pub(crate) mod moderation;
 mod open;
 pub(crate) mod presence;
+pub(crate) mod push;
 mod retention;
 pub(crate) mod rooms;
 pub(crate) mod search;

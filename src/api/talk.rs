@@ -7,7 +7,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Map, Value};
 use wire::code::ErrorCode;
@@ -38,6 +38,11 @@ pub(super) fn routes() -> Router<Arc<Api>> {
             get(history).post(send).patch(mark),
         )
         .route("/api/v1/search", get(search))
+        .route("/api/v1/push/key", get(push_key))
+        .route(
+            "/api/v1/push/subscriptions",
+            post(push_subscribe).delete(push_unsubscribe),
+        )
         .route(
             "/api/v1/notifications",
             get(notifications).patch(read_notifications),
@@ -103,6 +108,18 @@ async fn notifications(State(api): State<Arc<Api>>, asker: Asker, query: Queried
 
 async fn read_notifications(State(api): State<Arc<Api>>, asker: Asker, body: Body) -> Answer {
     api.ask(&asker, "read_notifications", object(body)?).await
+}
+
+async fn push_key(State(api): State<Arc<Api>>, asker: Asker) -> Answer {
+    api.ask(&asker, "push_key", Map::new()).await
+}
+
+async fn push_subscribe(State(api): State<Arc<Api>>, asker: Asker, body: Body) -> Answer {
+    api.ask(&asker, "push_subscribe", object(body)?).await
+}
+
+async fn push_unsubscribe(State(api): State<Arc<Api>>, asker: Asker, body: Body) -> Answer {
+    api.ask(&asker, "push_unsubscribe", object(body)?).await
 }
 
 impl Api {

@@ -23,7 +23,7 @@ enum Kind {
 
 /// Every setting a variable can hold: its section (none for the top), its name, its kind.
 /// `SKYWAVE_HTTP_ADDR` is `addr` in `[http]`.
-const KEYS: [(&str, &str, Kind); 45] = [
+const KEYS: [(&str, &str, Kind); 49] = [
     ("", "data_dir", Kind::Text),
     ("", "database_url", Kind::Text),
     ("", "demo", Kind::Switch),
@@ -67,6 +67,10 @@ const KEYS: [(&str, &str, Kind); 45] = [
     ("retention", "events", Kind::Text),
     ("retention", "messages", Kind::Text),
     ("retention", "notifications", Kind::Text),
+    ("push", "contact", Kind::Text),
+    ("push", "key_file", Kind::Text),
+    ("push", "always", Kind::Switch),
+    ("push", "any_endpoint", Kind::Switch),
     ("log", "format", Kind::Text),
     ("log", "filter", Kind::Text),
 ];
@@ -218,6 +222,7 @@ mod tests {
             .unwrap(),
             database_url: Some("sqlite:a".to_owned().try_into().unwrap()),
             recording: toml::from_str("folder='a'").unwrap(),
+            push: toml::from_str("contact='mailto:a'\nkey_file='a'").unwrap(),
             icecast: toml::from_str("source_password='a'\nshoutcast_station='a'").unwrap(),
             ..Settings::default()
         };

@@ -10,6 +10,7 @@ use signaling::Rate;
 use signaling::store;
 
 use crate::cli::value;
+use crate::config::Settings;
 
 /// Where a database is. It shows without its password.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -119,6 +120,21 @@ impl Rates {
             subscribe: self.subscribe.0,
             guest: self.guest.0,
         }
+    }
+}
+
+impl Settings {
+    /// What is said beside the sound, as its service takes it.
+    /// It makes the key of Web Push when there is to be one.
+    pub(crate) fn service(&self) -> anyhow::Result<signaling::Config> {
+        let own = || DatabaseUrl::in_folder(&self.data_dir);
+        let url = self.database_url.clone().unwrap_or_else(own);
+        Ok(signaling::Config {
+            push: self.push()?,
+            rates: self.rates.service(),
+            retention: self.retention.store(),
+            ..signaling::Config::new(url.expose())
+        })
     }
 }
 

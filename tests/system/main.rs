@@ -22,3 +22,4 @@ mod sources;
 mod switching;
 mod talk;
 mod tone;
+mod push;

@@ -16,6 +16,7 @@ pub mod interaction;
 pub mod moderation;
 pub mod notification;
 pub mod presence;
+pub mod push;
 mod reception;
 pub mod room;
 mod station;

@@ -49,7 +49,7 @@ fn kind(method: &str) -> Option<Kind> {
         "typing" => Kind::Typing,
         "room" | "rooms" | "members" | "history" | "search" | "conversations" | "presence"
         | "notifications" | "interactions" | "favourites" | "sanctions" | "reports" | "audit"
-        | "words" | "versions" => Kind::Read,
+        | "words" | "versions" | "push_key" => Kind::Read,
         "create_room"
         | "update_room"
         | "delete_room"
@@ -67,13 +67,15 @@ fn kind(method: &str) -> Option<Kind> {
         | "set_words"
         | "report"
         | "resolve_report"
-        | "announce" => Kind::Manage,
+        | "announce"
+        | "push_subscribe"
+        | "push_unsubscribe" => Kind::Manage,
         _ => return None,
     })
 }
 
 /// Every method.
-pub(super) const METHODS: [&str; 42] = [
+pub(super) const METHODS: [&str; 45] = [
     "send",
     "edit",
     "delete",
@@ -98,6 +100,7 @@ pub(super) const METHODS: [&str; 42] = [
     "audit",
     "words",
     "versions",
+    "push_key",
     "create_room",
     "update_room",
     "delete_room",
@@ -116,6 +119,8 @@ pub(super) const METHODS: [&str; 42] = [
     "report",
     "resolve_report",
     "announce",
+    "push_subscribe",
+    "push_unsubscribe",
 ];
 
 impl Shared {
@@ -158,6 +163,7 @@ impl Shared {
             "reports" => encode(self.reports(caller, request.params()?).await),
             "audit" => encode(self.audit(caller, request.params()?).await),
             "versions" => encode(self.versions(caller, request.params()?).await),
+            "push_key" => encode(self.push_key()),
             _ => encode(self.words(caller, request.params()?).await),
         }
     }
@@ -184,6 +190,8 @@ impl Shared {
             "lift" => encode(self.lift(caller, request.params()?).await),
             "set_words" => encode(self.set_words(caller, request.params()?).await),
             "report" => encode(self.report(caller, request.params()?).await),
+            "push_subscribe" => encode(self.push_subscribe(caller, request.params()?).await),
+            "push_unsubscribe" => encode(self.push_unsubscribe(caller, request.params()?).await),
             "resolve_report" => encode(self.resolve_report(caller, request.params()?).await),
             _ => encode(self.announce(caller, request.params()?).await),
         }

@@ -8,6 +8,7 @@ use wire::code::{CloseCode, ErrorCode};
 use wire::frame::Error;
 use wire::message::chat::Message;
 use wire::message::conversation::Watermarks;
+use wire::message::notification::Notification;
 use wire::message::presence::PresenceChanged;
 
 use super::Shared;
@@ -59,6 +60,7 @@ impl Shared {
                 let key = format!("{channel}/{key}").into();
                 self.hub.publish_latest(&channel, key, &frame);
             }
+            Effect::Notified { sub, notification } => self.push_to_devices(sub, &notification),
             Effect::Conversation {
                 sub,
                 channel,
@@ -116,6 +118,16 @@ impl Shared {
             }
             Effect::Unsure => self.hub.close_all(CloseCode::Internal, "resume"),
             Effect::Banned { sub, network, .. } => self.banned(sub.as_deref(), network).await,
+        }
+    }
+
+    /// Whoever has a session sees the inbox, and needs no message on a device as well.
+    fn push_to_devices(&self, sub: String, notification: &Notification) {
+        let Some(push) = &self.push else {
+            return;
+        };
+        if push.always || self.hub.sessions_of(&sub).is_empty() {
+            push.tell(sub, notification);
         }
     }
 

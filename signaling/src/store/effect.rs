@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use wire::message::chat::Message;
+use wire::message::notification::Notification;
 
 /// Something to do once a change is committed. Channels are named by their key
 /// in the store: the id of a room, or `inbox:` and a user.
@@ -25,6 +26,13 @@ pub enum Effect {
         key: Arc<str>,
         /// The push, encoded.
         frame: Arc<str>,
+    },
+    /// Something came into a user's inbox: to the user's devices, if they want it.
+    Notified {
+        /// The user.
+        sub: String,
+        /// What came.
+        notification: Notification,
     },
     /// A conversation changed for one member: to the member's inbox.
     Conversation {

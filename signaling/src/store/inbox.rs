@@ -9,7 +9,7 @@ use super::connection::{Connection, Row, StoreError};
 use super::rooms::{audit, say, station_room};
 use super::standing::{Asking, judged};
 use super::tx::Channel;
-use super::{Fail, Tx, refuse};
+use super::{Effect, Fail, Tx, refuse};
 use crate::access::Action;
 
 /// The key in the store of a user's inbox; no room's id has a colon.
@@ -51,6 +51,10 @@ pub(super) async fn notify(
         wire: "inbox",
     };
     tx.record(channel, seq, "notification", &notification, now);
+    tx.then(Effect::Notified {
+        sub: sub.to_owned(),
+        notification,
+    });
     Ok(())
 }
 

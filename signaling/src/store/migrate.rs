@@ -21,7 +21,10 @@ macro_rules! migration {
 }
 
 /// In order; a migration that was ever released is never changed.
-const MIGRATIONS: &[Migration] = &[migration!(1, "0001_signaling.sql")];
+const MIGRATIONS: &[Migration] = &[
+    migration!(1, "0001_signaling.sql"),
+    migration!(2, "0002_push.sql"),
+];
 
 /// Any number two starting servers agree on, for PostgreSQL's advisory lock.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7316448311)";

@@ -1,10 +1,10 @@
 //! The random secret a server without configured keys makes for itself.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use ring::rand::{SecureRandom, SystemRandom};
+use crate::secret_file::{place, random_hex};
 
 /// The secret's file inside the data folder.
 const FILE: &str = "token.key";
@@ -27,7 +27,9 @@ pub fn load_or_create_secret(folder: &Path) -> Result<Vec<u8>, SecretFileError> 
     let path = folder.join(FILE);
     let found = match read(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            create(folder, &path).and_then(|()| read(&path))
+            let secret = random_hex::<RANDOM_BYTES>();
+            let placed = secret.and_then(|secret| place(folder, FILE, secret.as_bytes()));
+            placed.and_then(|()| read(&path))
         }
         other => other,
     };
@@ -42,35 +44,4 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::InvalidData, short));
     }
     Ok(secret.as_bytes().to_vec())
-}
-
-/// Writes a new secret beside its place and links it there, so that no reader ever
-/// sees half of one and the first of two writers wins.
-fn create(folder: &Path, path: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    let secret = random_hex()?;
-    let draft = folder.join(format!(".{FILE}.{}", &random_hex()?[..16]));
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(&draft).and_then(|mut file| {
-        file.write_all(secret.as_bytes())?;
-        file.sync_all()
-    });
-    let linked = written.and_then(|()| match fs::hard_link(&draft, path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        other => other,
-    });
-    // A draft left behind does no harm; its name is never used again.
-    let _ = fs::remove_file(&draft);
-    linked
-}
-
-fn random_hex() -> io::Result<String> {
-    let mut random = [0; RANDOM_BYTES];
-    SystemRandom::new()
-        .fill(&mut random)
-        .map_err(|_| io::Error::other("no randomness from the system"))?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }
