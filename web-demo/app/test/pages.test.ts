@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { channelPath, moderationPath, parseRoute, searchPath, stationPath } from '../src/router.ts';
+import { errorWords } from '../src/error-words.ts';
+import { SkywaveError } from '@skywave/client';
 import { splitByWords } from '../src/parts/split-words.ts';
 import { stationHue } from '../src/parts/station-colors.ts';
 import { repliesWords, ruleWords, typingWords } from '../src/parts/talk/words.ts';
@@ -92,4 +94,40 @@ test('the rules of a room are told in words', () => {
     'Only followers of the station write here. Slow mode: one message every 10 min.',
   );
   expect([repliesWords(1), repliesWords(2)]).toEqual(['1 reply', '2 replies']);
+});
+
+describe('what went wrong', () => {
+  test.each([
+    [
+      { code: 'rate_limited', message: 'too many requests: manage', retryAfterMs: 1_900 },
+      'That was a lot at once. Try again in 2 seconds.',
+    ],
+    [
+      { code: 'rate_limited', message: 'too many requests: read' },
+      'That was a lot at once. Try again in a moment.',
+    ],
+    [
+      { code: 'slow_mode', message: 'x', retryAfterMs: 150_000 },
+      'Slow mode: you can write again in 3 minutes.',
+    ],
+    [{ code: 'muted', message: 'you may not write here' }, 'You may read here, but not write.'],
+    [{ code: 'bad_request', message: 'name: 1 to 64 characters' }, 'Name: 1 to 64 characters.'],
+    [
+      { code: 'limit_reached', message: 'one user owns at most 50 rooms' },
+      'One user owns at most 50 rooms.',
+    ],
+    [{ code: 'new_code', message: ' ' }, 'That did not work.'],
+  ])('%o', (error, words) => {
+    expect(errorWords({ temporary: false, ...error })).toBe(words);
+    if (error.message !== ' ') {
+      expect(errorWords(new SkywaveError({ temporary: false, ...error }))).toBe(words);
+    }
+  });
+
+  test('what the page itself throws is said as it is', () => {
+    expect(errorWords(new Error('That message is not here any more.'))).toBe(
+      'That message is not here any more.',
+    );
+    expect(errorWords(undefined)).toBe('That did not work.');
+  });
 });

@@ -128,7 +128,7 @@ test('who is muted cannot write until it is lifted', { timeout: 150_000 }, async
   await dialog.getByRole('button', { name: 'Mute' }).click();
   await ann.page.getByText('Bob is muted').waitFor(SOON);
   await say(bob, 'More tea!');
-  await bob.page.getByText(/Not sent: /).waitFor(SOON);
+  await bob.page.getByText(/Not sent\. You may read here/).waitFor(SOON);
   await act(bob, 'First crumb', 'Report');
   const report = bob.page.getByRole('dialog', { name: 'Report this message?' });
   await report.getByLabel('What is wrong with it?').fill('No crumbs, please');
@@ -166,7 +166,7 @@ test('the owner sets name, rules and a word filter', { timeout: 120_000 }, async
   await bob.page.getByRole('heading', { name: 'Tea only' }).waitFor(SOON);
   await bob.page.getByText('Slow mode: one message every 5 s.').waitFor(SOON);
   await say(bob, 'I would rather have COFFEE');
-  await bob.page.getByText(/Not sent: .*/).waitFor(SOON);
+  await bob.page.getByText(/Not sent\. That holds a word/).waitFor(SOON);
   await bob.page.getByRole('button', { name: 'Discard' }).click();
   await ann.page.getByRole('button', { name: 'Settings' }).click();
   await dialog.getByLabel('Slow mode').selectOption('no');

@@ -1,4 +1,5 @@
 /** Says when the page has lost the server; silent otherwise. */
+import { errorWords } from '../error-words.ts';
 import { h, setText } from '../dom.ts';
 import type { Session, SessionStatus } from '@skywave/client';
 
@@ -32,6 +33,6 @@ function wording({ phase, error }: SessionStatus): string {
     case 'reconnecting':
       return 'Connection lost, trying again…';
     case 'closed':
-      return error ? `Disconnected: ${error.message}` : 'Disconnected';
+      return error ? `Disconnected. ${errorWords(error)}` : 'Disconnected';
   }
 }

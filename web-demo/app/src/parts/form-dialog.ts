@@ -1,5 +1,6 @@
 /** Dialogs: with a form in them, or to look something up. */
 import { button } from './buttons.ts';
+import { errorWords } from '../error-words.ts';
 import { h, setText } from '../dom.ts';
 
 /**
@@ -110,11 +111,6 @@ export function labelled(text: string, field: HTMLElement): Node[] {
 export function checkbox(text: string, checked = false): { box: HTMLInputElement; row: Node } {
   const box = h('input', { type: 'checkbox', checked });
   return { box, row: h('label', { class: 'person' }, box, text) };
-}
-
-/** What went wrong, for people. */
-export function errorWords(error: unknown): string {
-  return error instanceof Error && error.message !== '' ? error.message : 'That did not work.';
 }
 
 function open(dialog: HTMLDialogElement): HTMLDialogElement {

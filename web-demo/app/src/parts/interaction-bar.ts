@@ -1,4 +1,5 @@
 /** Like, favourite, follow and share a station, with how many did. */
+import { errorWords } from '../error-words.ts';
 import { h, icon, setText } from '../dom.ts';
 import type { InteractionKind, Interactions, Room } from '@skywave/client';
 import type { Radio } from '../radio.ts';
@@ -107,7 +108,7 @@ export class InteractionBar {
       const on = kind === 'share' || !this.#mine.includes(kind);
       this.#show(await this.#radio.chat.interact(this.#station, kind, on));
     } catch (error) {
-      setText(this.#told, error instanceof Error ? error.message : 'That did not work.');
+      setText(this.#told, errorWords(error));
     }
   }
 

@@ -1,5 +1,6 @@
 /** Begins a conversation with people one has met. */
-import { errorWords, formDialog } from './form-dialog.ts';
+import { formDialog } from './form-dialog.ts';
+import { errorWords } from '../error-words.ts';
 import { h, setText } from '../dom.ts';
 import { PeoplePicker } from './people-picker.ts';
 import type { Radio } from '../radio.ts';

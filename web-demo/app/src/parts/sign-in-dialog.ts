@@ -1,6 +1,7 @@
 /** Asks for a name to be known by. */
 import { button } from './buttons.ts';
-import { errorWords, formDialog, labelled } from './form-dialog.ts';
+import { formDialog, labelled } from './form-dialog.ts';
+import { errorWords } from '../error-words.ts';
 import { h, setText } from '../dom.ts';
 import type { Account } from '../account.ts';
 

@@ -3,7 +3,7 @@ import { askNewRoom } from '../parts/room/new-room.ts';
 import { avatar } from '../parts/avatar.ts';
 import { button } from '../parts/buttons.ts';
 import { channelPath } from '../router.ts';
-import { errorWords } from '../parts/form-dialog.ts';
+import { errorWords } from '../error-words.ts';
 import { h, setText } from '../dom.ts';
 import type { Radio } from '../radio.ts';
 import type { RoomInfo } from '@skywave/client';

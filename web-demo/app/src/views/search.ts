@@ -2,7 +2,7 @@
 import { button } from '../parts/buttons.ts';
 import { channelPath } from '../router.ts';
 import { channelTarget, previewOf, type Hit } from '@skywave/client';
-import { errorWords } from '../parts/form-dialog.ts';
+import { errorWords } from '../error-words.ts';
 import { h, setText } from '../dom.ts';
 import { marked } from '../parts/marked.ts';
 import { shortTime } from '../parts/talk/words.ts';

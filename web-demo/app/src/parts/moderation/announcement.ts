@@ -1,5 +1,6 @@
 /** Tells everybody something, or a station's listeners; for administrators. */
-import { errorWords, labelled } from '../form-dialog.ts';
+import { labelled } from '../form-dialog.ts';
+import { errorWords } from '../../error-words.ts';
 import { h, setText } from '../../dom.ts';
 import type { Radio } from '../../radio.ts';
 

@@ -1,6 +1,6 @@
 /** A list that moderators read, newest first, page by page. */
 import { button } from '../buttons.ts';
-import { errorWords } from '../form-dialog.ts';
+import { errorWords } from '../../error-words.ts';
 import { h, setText } from '../../dom.ts';
 import { LOG_PAGE } from '@skywave/client';
 

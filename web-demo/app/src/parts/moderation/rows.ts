@@ -1,7 +1,7 @@
 /** Entries of what moderators read, with what can be done about them. */
 import { button } from '../buttons.ts';
 import { channelPath } from '../../router.ts';
-import { errorWords } from '../form-dialog.ts';
+import { errorWords } from '../../error-words.ts';
 import { h, setText } from '../../dom.ts';
 import { longTime } from '../talk/words.ts';
 import type { AuditEntry, Report, Sanction } from '@skywave/client';

@@ -1,7 +1,8 @@
 /** Who is in a room or a group, with what one may do about it. */
 import { avatar } from '../avatar.ts';
 import { button } from '../buttons.ts';
-import { ask, errorWords, show } from '../form-dialog.ts';
+import { ask, show } from '../form-dialog.ts';
+import { errorWords } from '../../error-words.ts';
 import { h, setText } from '../../dom.ts';
 import { PeoplePicker } from '../people-picker.ts';
 import type { Member, Role, Room } from '@skywave/client';

@@ -1,6 +1,7 @@
 /** What can be set of a room: its owner its name and rules, moderators its word filter. */
 import { ask, checkbox, labelled } from '../form-dialog.ts';
 import { button } from '../buttons.ts';
+import { errorWords } from '../../error-words.ts';
 import { h, setText } from '../../dom.ts';
 import type { Radio } from '../../radio.ts';
 import type { Room, RoomChange } from '@skywave/client';
@@ -86,7 +87,7 @@ function removal(room: Room, dialog: () => HTMLDialogElement): HTMLElement {
         dialog().close();
       },
       (error: unknown) => {
-        setText(told, String(error));
+        setText(told, errorWords(error));
       },
     );
   });

@@ -1,6 +1,7 @@
 /** One message, or one on its way. */
 import { avatar } from '../avatar.ts';
 import { clockTime, repliesWords } from './words.ts';
+import { errorWords } from '../../error-words.ts';
 import { h, setText } from '../../dom.ts';
 import { mediaView } from './media-view.ts';
 import { messageActions, react, reactionName } from './message-actions.ts';
@@ -186,7 +187,7 @@ export class MessageItem {
     const button = (text: string, click: () => void): HTMLElement =>
       h('button', { type: 'button', class: 'link-button', text, on: { click } });
     return [
-      h('span', { class: 'failed', text: `Not sent: ${error?.message ?? ''}` }),
+      h('span', { class: 'failed', text: `Not sent. ${errorWords(error)}` }),
       button('Try again', () => {
         room.retry(clientId);
       }),

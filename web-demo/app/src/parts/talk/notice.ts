@@ -1,5 +1,5 @@
 /** One line that says what went wrong, or what was done. */
-import { errorWords } from '../form-dialog.ts';
+import { errorWords } from '../../error-words.ts';
 import { h, setText } from '../../dom.ts';
 
 const TOLD_MS = 6_000;

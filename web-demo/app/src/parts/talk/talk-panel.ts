@@ -1,11 +1,12 @@
 /** A room or a conversation: messages, who writes, and where one writes oneself. */
 import { Composer } from './composer.ts';
+import { errorWords } from '../../error-words.ts';
 import { h, setText } from '../../dom.ts';
 import { MessageList } from './message-list.ts';
 import { Notice } from './notice.ts';
 import { ruleWords, typingWords } from './words.ts';
 import { ThreadPanel } from './thread-panel.ts';
-import type { Message, Room } from '@skywave/client';
+import type { ErrorObject, Message, Room } from '@skywave/client';
 import type { MessageSource, TalkContext } from './context.ts';
 import type { Radio } from '../../radio.ts';
 
@@ -123,7 +124,7 @@ export class TalkPanel {
       this.#context.jump(at);
     }
     if (phase === 'refused') {
-      this.#notice.stay(refusal(this.room.channel, error?.code, error?.message));
+      this.#notice.stay(refusal(this.room.channel, error));
     } else if (!this.#radio.chat.connected && this.#radio.session.status.phase !== 'connecting') {
       this.#notice.stay('No connection. What you write is sent when it is back.');
     } else this.#notice.clear();
@@ -188,17 +189,17 @@ function roomSource(room: Room): MessageSource {
   };
 }
 
-function refusal(channel: string, code: string | undefined, message: string | undefined): string {
-  switch (code) {
+function refusal(channel: string, error: ErrorObject | undefined): string {
+  switch (error?.code) {
+    case undefined:
+      return 'This chat cannot be shown.';
     case 'unknown_room':
       return channel.startsWith('room:@')
         ? 'There is no chat here yet. It opens when the station first goes on air.'
-        : 'There is nothing here, or it is not for you to see.';
+        : errorWords(error);
     case 'not_member':
       return 'You are not in here any more.';
-    case 'banned':
-      return 'You may not take part here.';
     default:
-      return message ?? 'This chat cannot be shown.';
+      return errorWords(error);
   }
 }

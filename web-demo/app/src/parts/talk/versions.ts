@@ -1,6 +1,7 @@
 /** What a message said before it was edited, for its author and moderators. */
 import { h, setText } from '../../dom.ts';
-import { errorWords, show } from '../form-dialog.ts';
+import { show } from '../form-dialog.ts';
+import { errorWords } from '../../error-words.ts';
 import { longTime } from './words.ts';
 import { previewOf, type Message, type Version } from '@skywave/client';
 import type { TalkContext } from './context.ts';
