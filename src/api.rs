@@ -10,9 +10,10 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 use signaling::Caller;
-use tokio::sync::Semaphore;
+use tokio::sync::{RwLock, Semaphore};
 use tower_http::timeout::TimeoutLayer;
 use wire::code::ErrorCode;
 use wire::frame::Error;
@@ -45,6 +46,8 @@ struct Api {
     uploading: Semaphore,
     /// The stations' playlists.
     playlists: Arc<Programs>,
+    /// Read while a file gets its row and its place, written while unused ones are removed.
+    placing: RwLock<()>,
 }
 
 /// The API described for machines; a test keeps it to the routes.
@@ -55,12 +58,20 @@ pub(crate) fn described() -> serde_json::Map<String, serde_json::Value> {
     serde_json::from_str(DESCRIPTION).expect("the description is an object")
 }
 
-/// The routes of the API. They are merged with the site's.
-pub(crate) fn router(
+/// The API at work: its routes, and what it does by itself.
+pub(crate) struct Running {
+    /// They are merged with the site's.
+    pub(crate) router: Router,
+    /// Removes files nobody needs any more, for ever.
+    pub(crate) sweeping: BoxFuture<'static, ()>,
+}
+
+/// Starts the API.
+pub(crate) fn start(
     settings: &Settings,
     gate: &Arc<Gate>,
     playlists: &Arc<Programs>,
-) -> anyhow::Result<Router> {
+) -> anyhow::Result<Running> {
     let guests = settings.gives_guests();
     let api = Api {
         gate: Arc::clone(gate),
@@ -68,8 +79,11 @@ pub(crate) fn router(
         uploads: settings.data_dir.join("uploads"),
         uploading: Semaphore::new(uploads::AT_ONCE),
         playlists: Arc::clone(playlists),
+        placing: RwLock::new(()),
     };
-    Ok(Router::new()
+    uploads::sweep::remove_pieces(&api.uploads);
+    let api = Arc::new(api);
+    let router = Router::new()
         .route("/api/v1/guest", post(guest::sign_in))
         .merge(talk::routes())
         .merge(queue::routes())
@@ -80,7 +94,11 @@ pub(crate) fn router(
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .merge(uploads::routes())
         .layer(relay::cors())
-        .with_state(Arc::new(api)))
+        .with_state(Arc::clone(&api));
+    Ok(Running {
+        router,
+        sweeping: Box::pin(uploads::sweep::run(api)),
+    })
 }
 
 /// Who asks, by the token in its head.

@@ -43,8 +43,10 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let playlists = AutoDj::start(&settings, &relay.handle()).context("the playlists")?;
     let secure = settings.tls.certificate.is_some();
     announce(&relay, secure);
+    let api = api::start(&settings, &gate, playlists.programs())?;
+    helpers.spawn(api.sweeping);
     let site = relay::Site {
-        router: site::router().merge(api::router(&settings, &gate, playlists.programs())?),
+        router: site::router().merge(api.router),
         paths: api::described(),
     };
     relay.run(site, shutdown).await?;

@@ -22,7 +22,7 @@ pub(crate) mod moderation;
 mod open;
 pub(crate) mod presence;
 pub(crate) mod push;
-mod retention;
+pub(crate) mod retention;
 pub(crate) mod rooms;
 pub(crate) mod search;
 mod standing;

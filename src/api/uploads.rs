@@ -23,6 +23,8 @@ use wire::code::ErrorCode;
 
 use super::{Api, Asker, Refusal, sniff};
 
+pub(super) mod sweep;
+
 /// Uploads taken at the same time; further ones are asked to come back.
 pub(super) const AT_ONCE: usize = 16;
 
@@ -90,9 +92,11 @@ async fn upload(
         name: named.name,
     };
     // What is refused for its size leaves nothing behind, and nobody knows the id yet.
+    let placing = api.placing.read().await;
     let upload = service.add_upload(&caller, upload).await?;
     let moved = tokio::fs::rename(&temporary.0, &kept).await;
     moved.map_err(|error| failed(&error))?;
+    drop(placing);
     let told = json!({
         "id": upload.id,
         "content_type": upload.content_type,

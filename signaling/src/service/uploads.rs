@@ -8,7 +8,8 @@ use super::Service;
 use super::rooms::signed_in;
 use crate::caller::Caller;
 use crate::limits::Kind;
-use crate::store::uploads::{self, UploadJob};
+use crate::store::retention::{UNUSED, micros};
+use crate::store::uploads::{self, Strays, UploadJob};
 use crate::store::{Fail, Upload};
 use crate::text;
 
@@ -43,6 +44,45 @@ impl Service {
         added.map_err(Fail::into_wire)?;
         shared.remember(caller);
         Ok(upload)
+    }
+
+    /// Notes which of these files, by SHA-256, no upload has: in a day
+    /// [`Self::unused_files`] names them. Gives how many there are.
+    pub async fn note_stray_files(&self, files: &[String]) -> Result<usize, Error> {
+        let shared = &self.shared;
+        let note = async {
+            let files = uploads::strays(&mut shared.store.read().await?, files).await?;
+            let count = files.len();
+            if count > 0 {
+                let due = shared.clock.now().saturating_add(micros(UNUSED));
+                let strays = Strays { files, due };
+                let noted = shared.store.write(strays, |tx, strays| {
+                    Box::pin(uploads::note_strays(tx, strays))
+                });
+                noted.await?;
+            }
+            Ok(count)
+        };
+        note.await.map_err(Fail::into_wire)
+    }
+
+    /// Files no upload has any more, at most 200, by SHA-256, each with whether an
+    /// upload has the same bytes again. Remove those nobody has while no upload is added, then
+    /// tell [`Self::files_settled`].
+    pub async fn unused_files(&self) -> Result<Vec<(String, bool)>, Error> {
+        let read = async {
+            let mut connection = self.shared.store.read().await?;
+            Ok(uploads::unused_files(&mut connection, self.shared.clock.now(), 200).await?)
+        };
+        read.await.map_err(Fail::into_wire)
+    }
+
+    /// These files are removed, or needed after all.
+    pub async fn files_settled(&self, files: Vec<String>) -> Result<(), Error> {
+        let settled = self.shared.store.write(files, |tx, files| {
+            Box::pin(uploads::files_settled(tx, files))
+        });
+        settled.await.map_err(Fail::into_wire)
     }
 
     /// An upload, for its owner and for whoever may read a message that shows it.

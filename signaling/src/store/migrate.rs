@@ -24,6 +24,7 @@ macro_rules! migration {
 const MIGRATIONS: &[Migration] = &[
     migration!(1, "0001_signaling.sql"),
     migration!(2, "0002_push.sql"),
+    migration!(3, "0003_unused_files.sql"),
 ];
 
 /// Any number two starting servers agree on, for PostgreSQL's advisory lock.

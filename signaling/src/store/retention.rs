@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Fail, Store, Tx};
+use super::{Fail, Store, Tx, uploads};
 
 /// How long things are kept.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +26,9 @@ impl Default for Retention {
     }
 }
 
+/// How long an upload is kept that no message shows, and a file that no upload has.
+pub(crate) const UNUSED: Duration = Duration::from_secs(86_400);
+
 /// Rows one transaction removes.
 const PIECE: i64 = 500;
 
@@ -34,7 +37,7 @@ struct Piece {
     now: i64,
 }
 
-fn micros(duration: Duration) -> i64 {
+pub(crate) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
@@ -81,6 +84,7 @@ async fn forget(tx: &mut Tx, piece: &Piece) -> Result<u64, Fail> {
     for sql in ORPHANS {
         removed += tx.execute(sql, &[PIECE.into()]).await?;
     }
+    removed += uploads::forget_unused(tx, before(UNUSED), piece.now, PIECE).await?;
     tx.execute(
         "DELETE FROM sanctions WHERE until IS NOT NULL AND until < $1",
         &[piece.now.into()],

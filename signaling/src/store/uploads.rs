@@ -2,7 +2,7 @@
 
 use wire::code::ErrorCode;
 
-use super::connection::Connection;
+use super::connection::{Connection, StoreError};
 use super::standing::{Asking, judged};
 use super::{Fail, Tx, refuse, users};
 use crate::access::Action;
@@ -110,6 +110,107 @@ pub(crate) async fn find(
         }
     }
     Err(unknown())
+}
+
+/// Forgets uploads from before that time that nothing shows, and notes their files.
+pub(super) async fn forget_unused(
+    tx: &mut Tx,
+    before: i64,
+    now: i64,
+    most: i64,
+) -> Result<u64, StoreError> {
+    let rows = tx
+        .reading()
+        .rows(
+            "SELECT u.id, u.sha256 FROM uploads u WHERE u.at < $1
+                AND NOT EXISTS (SELECT 1 FROM upload_uses x WHERE x.upload = u.id) LIMIT $2",
+            &[before.into(), most.into()],
+        )
+        .await?;
+    for row in &rows {
+        let (id, sha256) = (row.text("id")?, row.text("sha256")?);
+        tx.execute("DELETE FROM uploads WHERE id = $1", &[(&id).into()])
+            .await?;
+        tx.execute(
+            "INSERT INTO unused_files (sha256, due) VALUES ($1, $2)
+             ON CONFLICT (sha256) DO UPDATE SET due = excluded.due",
+            &[(&sha256).into(), now.into()],
+        )
+        .await?;
+    }
+    Ok(rows.len() as u64)
+}
+
+/// Those of these files that no upload has and nobody noted yet.
+pub(crate) async fn strays(
+    connection: &mut Connection,
+    files: &[String],
+) -> Result<Vec<String>, StoreError> {
+    let mut strays = Vec::new();
+    for sha256 in files {
+        let known = connection
+            .row(
+                "SELECT 1 AS known FROM uploads WHERE sha256 = $1
+                 UNION ALL SELECT 1 FROM unused_files WHERE sha256 = $1 LIMIT 1",
+                &[sha256.into()],
+            )
+            .await?;
+        if known.is_none() {
+            strays.push(sha256.clone());
+        }
+    }
+    Ok(strays)
+}
+
+/// Files that are to be removed from some time on.
+#[derive(Debug)]
+pub(crate) struct Strays {
+    pub(crate) files: Vec<String>,
+    pub(crate) due: i64,
+}
+
+pub(crate) async fn note_strays(tx: &mut Tx, strays: &Strays) -> Result<(), Fail> {
+    for sha256 in &strays.files {
+        tx.execute(
+            "INSERT INTO unused_files (sha256, due) VALUES ($1, $2)
+             ON CONFLICT (sha256) DO NOTHING",
+            &[sha256.into(), strays.due.into()],
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// Files that are due to be removed, each with whether an upload has it all the same.
+pub(crate) async fn unused_files(
+    connection: &mut Connection,
+    now: i64,
+    most: i64,
+) -> Result<Vec<(String, bool)>, StoreError> {
+    let rows = connection
+        .rows(
+            "SELECT f.sha256, CAST(CASE WHEN EXISTS
+                (SELECT 1 FROM uploads u WHERE u.sha256 = f.sha256) THEN 1 ELSE 0 END AS BIGINT)
+                AS used
+             FROM unused_files f WHERE f.due <= $1 ORDER BY f.due, f.sha256 LIMIT $2",
+            &[now.into(), most.into()],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| Ok((row.text("sha256")?, row.flag("used")?)))
+        .collect()
+}
+
+/// Notes that files are removed, or needed again.
+pub(crate) async fn files_settled(tx: &mut Tx, files: &Vec<String>) -> Result<(), Fail> {
+    for sha256 in files {
+        tx.execute(
+            "DELETE FROM unused_files WHERE sha256 = $1",
+            &[sha256.into()],
+        )
+        .await?;
+    }
+    Ok(())
 }
 
 fn rows_of(rows: &[super::Row]) -> Result<Vec<String>, Fail> {

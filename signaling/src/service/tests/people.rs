@@ -21,6 +21,7 @@ on_both!(
     announcements_reach_whom_they_are_for,
     uploads_are_for_those_who_see_them,
 );
+    uploads_that_nothing_shows_are_forgotten,
 
 async fn direct(ann: &Client, other: &str) -> String {
     let made = ann
@@ -587,4 +588,67 @@ async fn uploads_are_for_those_who_see_them(database: &Database) {
     };
     let refused = service.add_upload(&caller(&ann), huge).await.unwrap_err();
     assert_eq!(refused.code, ErrorCode::LimitReached);
+}
+
+async fn uploads_that_nothing_shows_are_forgotten(database: &Database) {
+    let service = start(database).await;
+    let (ann, _, room) = ann_and_bob(&service).await;
+    let caller = service.shared.hub.caller(ann.session.0).unwrap();
+    let add = async |hash: &str| {
+        let upload = crate::store::Upload {
+            id: String::new(),
+            owner: String::new(),
+            content_type: "image/png".into(),
+            bytes: 9,
+            sha256: hash.into(),
+            name: String::new(),
+        };
+        service.add_upload(&caller, upload).await.unwrap().id
+    };
+    let (shown, _unused, _twice) = (add("aa").await, add("bb").await, add("cc").await);
+    let send = json!({
+        "channel": room, "client_id": "1",
+        "content": { "type": "media", "upload": shown, "kind": "image" },
+    });
+    let seq = ann.get("send", send).await["seq"].clone();
+    let forget = async || {
+        let retention = crate::store::Retention::default();
+        let now = service.shared.clock.now();
+        service.shared.store.forget(retention, now).await.unwrap();
+        service.unused_files().await.unwrap()
+    };
+    assert_eq!(forget().await, [], "they are of today");
+    service.shared.clock.advance(2 * 86_400_000_000);
+    let _again = add("cc").await;
+    let gone = forget().await;
+    assert_eq!(gone, [("bb".into(), false), ("cc".into(), true)]);
+    let files = gone.into_iter().map(|(sha256, _)| sha256).collect();
+    service.files_settled(files).await.unwrap();
+    assert_eq!(forget().await, []);
+    // Files from before: one that is shown, one that an upload has, two that nobody knows.
+    let found = ["aa", "cc", "ee", "ff"].map(String::from);
+    assert_eq!(service.note_stray_files(&found).await.unwrap(), 2);
+    assert_eq!(
+        service.note_stray_files(&found).await.unwrap(),
+        0,
+        "they are noted"
+    );
+    assert_eq!(forget().await, [], "not before a day is over");
+    service.shared.clock.advance(86_400_000_000);
+    let _back = add("ff").await;
+    let gone = forget().await;
+    assert_eq!(
+        gone,
+        [
+            ("ee".into(), false),
+            ("ff".into(), true),
+            ("cc".into(), false)
+        ]
+    );
+    let files = gone.into_iter().map(|(sha256, _)| sha256).collect();
+    service.files_settled(files).await.unwrap();
+    // A message that is deleted shows it no more.
+    ann.get("delete", json!({ "channel": room, "seq": seq }))
+        .await;
+    assert_eq!(forget().await, [("aa".into(), false)]);
 }
