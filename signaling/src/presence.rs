@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use wire::message::presence::{Presence, Status};
 
-/// How long a user counts as there after the last device vanished, in microseconds.
+/// How long a user counts as there after the last device vanished, and the user's own
+/// word is kept for who left properly, in microseconds.
 pub(crate) const GRACE: i64 = 15_000_000;
 
 /// Everybody who is there, or was a moment ago.
@@ -20,6 +21,8 @@ struct User {
     text: Option<String>,
     /// Since when there is no device.
     gone_at: Option<i64>,
+    /// Whether the others know that there is none.
+    is_gone: bool,
 }
 
 /// Somebody's presence is another now.
@@ -30,16 +33,21 @@ pub(crate) struct Change {
 }
 
 impl Users {
-    /// A device came. The user's own word holds as long as there is a device.
-    pub(crate) fn handle_connected(&mut self, sub: &str) -> Change {
+    /// A device came. The user's own word holds as long as there is a device, and for a
+    /// moment longer: a page that is loaded anew leaves and is back.
+    pub(crate) fn handle_connected(&mut self, sub: &str, now: i64) -> Change {
         let user = self.users.entry(sub.to_owned()).or_insert(User {
             devices: 0,
             is_away: false,
             text: None,
             gone_at: None,
+            is_gone: false,
         });
+        if user.gone_at.is_some_and(|gone_at| gone_at + GRACE <= now) {
+            (user.is_away, user.text) = (false, None);
+        }
         user.devices += 1;
-        user.gone_at = None;
+        (user.gone_at, user.is_gone) = (None, false);
         Change {
             sub: sub.to_owned(),
             presence: user.presence(),
@@ -53,20 +61,16 @@ impl Users {
         orderly: bool,
         now: i64,
     ) -> Option<Change> {
-        let user = self.users.get_mut(sub)?;
-        user.devices = user.devices.saturating_sub(1);
+        let user = self.users.get_mut(sub).filter(|user| user.devices > 0)?;
+        user.devices -= 1;
         if user.devices > 0 {
             return Some(Change {
                 sub: sub.to_owned(),
                 presence: user.presence(),
             });
         }
-        if orderly {
-            self.users.remove(sub);
-            return Some(gone(sub, now));
-        }
-        user.gone_at = Some(now);
-        None
+        (user.gone_at, user.is_gone) = (Some(now), orderly);
+        orderly.then(|| gone(sub, now))
     }
 
     /// The user's own word. None when the user is not there.
@@ -76,7 +80,7 @@ impl Users {
         is_away: bool,
         text: Option<String>,
     ) -> Option<Change> {
-        let user = self.users.get_mut(sub)?;
+        let user = self.users.get_mut(sub).filter(|user| !user.is_gone)?;
         user.is_away = is_away;
         user.text = text;
         Some(Change {
@@ -87,7 +91,8 @@ impl Users {
 
     /// A user's presence; none is offline.
     pub(crate) fn presence(&self, sub: &str) -> Option<Presence> {
-        self.users.get(sub).map(User::presence)
+        let user = self.users.get(sub).filter(|user| !user.is_gone)?;
+        Some(user.presence())
     }
 
     /// When to call [`Self::handle_timeout`].
@@ -101,7 +106,9 @@ impl Users {
         let mut changes = Vec::new();
         self.users.retain(|sub, user| match user.gone_at {
             Some(gone_at) if gone_at + GRACE <= now => {
-                changes.push(gone(sub, gone_at));
+                if !user.is_gone {
+                    changes.push(gone(sub, gone_at));
+                }
                 false
             }
             _ => true,
@@ -144,8 +151,8 @@ mod tests {
     #[test]
     fn devices_are_counted_and_a_moment_of_absence_is_not_told() {
         let mut users = Users::default();
-        assert_eq!(users.handle_connected("ann").presence.devices, 1);
-        assert_eq!(users.handle_connected("ann").presence.devices, 2);
+        assert_eq!(users.handle_connected("ann", 0).presence.devices, 1);
+        assert_eq!(users.handle_connected("ann", 1).presence.devices, 2);
         let left = users.handle_disconnected("ann", false, 5).unwrap();
         assert_eq!(
             (left.presence.status, left.presence.devices),
@@ -154,7 +161,7 @@ mod tests {
         assert_eq!(users.handle_disconnected("ann", false, 10), None);
         assert_eq!(users.poll_timeout(), Some(10 + GRACE));
         assert!(users.handle_timeout(9 + GRACE).is_empty());
-        users.handle_connected("ann");
+        users.handle_connected("ann", 11);
         assert_eq!(users.poll_timeout(), None);
         assert!(users.handle_timeout(100 * GRACE).is_empty());
         assert_eq!(users.handle_disconnected("ann", false, 100), None);
@@ -167,7 +174,7 @@ mod tests {
     #[test]
     fn an_orderly_end_is_told_at_once_and_words_hold_until_changed() {
         let mut users = Users::default();
-        users.handle_connected("ann");
+        users.handle_connected("ann", 0);
         users.handle_status("ann", true, Some("lunch".into()));
         let presence = users.presence("ann").unwrap();
         assert_eq!(
@@ -180,5 +187,22 @@ mod tests {
         assert_eq!(change.presence.last_seen, Some(7));
         assert_eq!(users.handle_disconnected("ann", true, 8), None);
         assert_eq!(users.handle_status("ann", true, None), None);
+        assert_eq!(users.presence("ann"), None);
+        users.handle_connected("ann", 8);
+        users.handle_status("ann", true, None);
+        users.handle_disconnected("ann", true, 9);
+        let back = users.handle_connected("ann", 10).presence;
+        assert_eq!((back.status, back.devices), (Status::Away, 1));
+        users.handle_disconnected("ann", true, 20);
+        assert!(users.handle_timeout(20 + GRACE).is_empty(), "it was told");
+        users.handle_connected("ann", 21 + GRACE);
+        users.handle_status("ann", true, None);
+        users.handle_disconnected("ann", true, 22 + GRACE);
+        let late = users.handle_connected("ann", 22 + 2 * GRACE).presence;
+        assert_eq!(
+            late.status,
+            Status::Online,
+            "nobody ended its grace in time"
+        );
     }
 }

@@ -321,7 +321,8 @@ impl Shared {
         if caller.is_anonymous() {
             return;
         }
-        let change = self.cores().presence.handle_connected(caller.sub());
+        let now = self.clock.now();
+        let change = self.cores().presence.handle_connected(caller.sub(), now);
         self.tell_presence(&change);
     }
 

@@ -223,20 +223,19 @@ impl Shared {
             }
         };
         let own = self.hub.watchers_of(sub);
-        let channels: Vec<_> = peers
-            .iter()
-            .map(|peer| format!("{PRESENCE_PREFIX}{peer}"))
+        let watched = peers.iter().map(String::as_str).chain([sub]);
+        let channels: Vec<_> = watched
+            .map(|user| format!("{PRESENCE_PREFIX}{user}"))
             .collect();
         for id in &own {
             self.hub.watch(*id, &channels, PRESENCE_PREFIX);
         }
         let channel = format!("{PRESENCE_PREFIX}{sub}");
         for id in self.hub.subscribers(&channel) {
-            let is_peer = self
-                .hub
-                .caller(id)
-                .is_some_and(|caller| peers.iter().any(|peer| peer == caller.sub()));
-            if !is_peer {
+            let sees = self.hub.caller(id).is_some_and(|caller| {
+                caller.sub() == sub || peers.iter().any(|peer| peer == caller.sub())
+            });
+            if !sees {
                 self.hub.unsubscribe(id, &channel);
             }
         }

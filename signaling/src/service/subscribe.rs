@@ -198,8 +198,10 @@ impl Shared {
         signed_in(caller)?;
         // Watching first and reading then: a change in between is told twice rather than never.
         let mut connection = self.store.read().await?;
-        let peers = presence::peers(&mut connection, caller.sub()).await?;
+        let mut peers = presence::peers(&mut connection, caller.sub()).await?;
         drop(connection);
+        // What one says on one device the others show.
+        peers.push(caller.sub().to_owned());
         let channels: Vec<_> = peers
             .iter()
             .map(|peer| format!("{PRESENCE_PREFIX}{peer}"))

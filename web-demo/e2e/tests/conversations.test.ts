@@ -196,6 +196,12 @@ test('a status in one’s own words is seen by the other', { timeout: 90_000 }, 
   await row.getByRole('button', { name: 'Message actions' }).click();
   await row.getByRole('button', { name: 'Message', exact: true }).click();
   await ann.page.getByText('Away · gone for tea').waitFor(SOON);
+  // The relay knows it, so a page that is loaded anew shows it.
+  await bob.page.reload();
+  await bob.page.locator('.who [data-status="away"]').waitFor(SOON);
+  await bob.page.getByRole('button', { name: /your status/ }).click();
+  assert.equal(await dialog.getByLabel('In your words').inputValue(), 'gone for tea');
+  await bob.page.keyboard.press('Escape');
 });
 
 test(

@@ -33,7 +33,7 @@ pub struct Presence {
 }
 
 /// State of the channel `presence`: those with whom one shares a conversation
-/// or a room of at most 200 members, and who are not offline.
+/// or a room of at most 200 members, and who are not offline; and oneself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PresenceState {
     /// By user.

@@ -16,12 +16,13 @@ on_both!(
     typing_is_told_and_wears_off,
     presence_is_for_those_who_share_a_room,
     presence_forgives_a_moment,
+    what_one_says_of_oneself_is_known_on_all_devices,
     followers_hear_that_a_station_is_live,
     likes_are_counted_once_each,
     announcements_reach_whom_they_are_for,
     uploads_are_for_those_who_see_them,
-);
     uploads_that_nothing_shows_are_forgotten,
+);
 
 async fn direct(ann: &Client, other: &str) -> String {
     let made = ann
@@ -353,6 +354,7 @@ async fn presence_is_for_those_who_share_a_room(database: &Database) {
     let seen = state(&ann.subscribe("presence").await);
     assert_eq!(seen["users"]["bob"]["status"], "online");
     assert_eq!(seen["users"].get("eve"), None);
+    assert_eq!(seen["users"]["ann"]["status"], "online", "one sees oneself");
     eve.subscribe("presence").await;
     bob.get("set_presence", json!({ "status": "away", "text": "lunch" }))
         .await;
@@ -387,6 +389,30 @@ async fn presence_is_for_those_who_share_a_room(database: &Database) {
         .refused("set_presence", json!({ "status": "offline" }))
         .await;
     assert_eq!(refused, ErrorCode::BadRequest);
+}
+
+async fn what_one_says_of_oneself_is_known_on_all_devices(database: &Database) {
+    let service = start(database).await;
+    let (phone, desk) = (Client::new(&service, "ann"), Client::new(&service, "ann"));
+    desk.subscribe("presence").await;
+    phone
+        .get("set_presence", json!({ "status": "away", "text": "lunch" }))
+        .await;
+    let push = desk
+        .wait_for("presence", |push| push["data"]["status"] == "away")
+        .await;
+    assert_eq!(push["data"]["user"], "ann");
+    // A page that is loaded anew ends its session properly, and is back at once.
+    phone.leave(End::Orderly);
+    desk.leave(End::Orderly);
+    let again = Client::new(&service, "ann");
+    let seen = state(&again.subscribe("presence").await);
+    assert_eq!(seen["users"]["ann"]["text"], "lunch");
+    again.leave(End::Orderly);
+    service.shared.clock.advance(GRACE + 1);
+    let later = Client::new(&service, "ann");
+    let seen = state(&later.subscribe("presence").await);
+    assert_eq!(seen["users"]["ann"]["status"], "online");
 }
 
 async fn presence_forgives_a_moment(database: &Database) {

@@ -202,3 +202,36 @@ test('a list of conversations drops what was deleted meanwhile, unless it is a p
   await settle();
   expect(names()).toEqual(['conversation:a']);
 });
+
+describe('one’s own status', () => {
+  const own = (status: string, text?: string): JsonObject => ({
+    status,
+    devices: 1,
+    ...(text === undefined ? {} : { text }),
+  });
+
+  test('is what the relay knows, also after a reload and from another device', () => {
+    const { chat, session } = scripted();
+    session.connect('ann');
+    expect(chat.presence?.own).toEqual({ status: 'online' });
+    session.state('presence', { users: { ann: own('away', 'lunch'), bob: own('online') } });
+    expect(chat.presence?.own).toEqual({ status: 'away', text: 'lunch' });
+    session.push('presence', 'presence', { user: 'bob', ...own('online') });
+    expect(chat.presence?.own.status).toBe('away');
+    session.push('presence', 'presence', { user: 'ann', ...own('online') });
+    expect(chat.presence?.own).toEqual({ status: 'online' });
+  });
+
+  test('is told again to a relay that was started anew', async () => {
+    const { chat, session } = scripted();
+    session.connect('ann');
+    session.state('presence', { users: { ann: own('online') } });
+    await chat.presence?.set('away', 'lunch');
+    session.disconnect();
+    session.connect('ann');
+    session.state('presence', { users: { ann: own('online') } });
+    expect(chat.presence?.own).toEqual({ status: 'away', text: 'lunch' });
+    const told = { status: 'away', text: 'lunch' };
+    expect(session.sent('set_presence')).toEqual([told, told]);
+  });
+});

@@ -55,7 +55,7 @@ export class PresenceList extends Emitter<PresenceEvents> {
     this.emit('change', {});
   }
 
-  /** What one last said about oneself here. */
+  /** What one last said about oneself, here or on another device. */
   get own(): OwnStatus {
     return this.#own;
   }
@@ -83,13 +83,27 @@ export class PresenceList extends Emitter<PresenceEvents> {
   #handle(update: ChannelUpdate): void {
     if (update.type === 'state' && isRecord(update.state)) {
       this.#users = new Map(entries(update.state.users));
+      const own = this.#mine();
+      // A relay that was started anew knows nothing: it is told again.
+      if (own?.status === 'away' || own?.text !== undefined) this.#takeOwn(own);
       this.emit('change', {});
     }
     if (update.type !== 'push') return;
     const event = parsePresenceEvent(update.push);
     if (!event) return;
     this.#users.set(event.user, event.presence);
+    if (event.user === this.#context.me?.sub) this.#takeOwn(event.presence);
     this.emit('change', { user: event.user });
+  }
+
+  #mine(): Presence | undefined {
+    const { me } = this.#context;
+    return me && this.#users.get(me.sub);
+  }
+
+  #takeOwn({ status, text }: Presence): void {
+    if (status === 'offline') return;
+    this.#own = { status, ...(text === undefined ? {} : { text }) };
   }
 }
 
