@@ -2,6 +2,7 @@
 
 mod reports;
 
+use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
 use wire::code::ErrorCode;
@@ -225,17 +226,33 @@ fn channel(row: &Row) -> Result<Option<String>, StoreError> {
     Ok((!room.is_empty()).then(|| wire_name(kind_of(kind.as_deref().unwrap_or("public")), &room)))
 }
 
+/// Notes what a user is called, by the columns of a row that have sub and name.
+fn named(
+    names: &mut BTreeMap<String, String>,
+    row: &Row,
+    columns: [&str; 2],
+) -> Result<(), StoreError> {
+    let [sub, name] = columns;
+    if let (Some(sub), Some(name)) = (row.maybe_text(sub)?, row.maybe_text(name)?) {
+        names.insert(sub, name);
+    }
+    Ok(())
+}
+
 pub(crate) async fn sanctions(
     connection: &mut Connection,
     query: &LogQuery,
 ) -> Result<SanctionsResult, Fail> {
     let sql = "SELECT s.id, s.kind, s.room, s.sub, s.network, s.reason, s.by, s.at, s.until,
-            r.kind AS room_kind
+            r.kind AS room_kind, whom.name AS sub_name, who.name AS by_name
          FROM sanctions s LEFT JOIN rooms r ON r.id = s.room
+            LEFT JOIN users whom ON whom.sub = s.sub LEFT JOIN users who ON who.sub = s.by
          WHERE s.room = coalesce($1, s.room) AND s.id < $2 AND (s.until IS NULL OR s.until > $4)
          ORDER BY s.id DESC LIMIT $3";
-    let mut sanctions = Vec::new();
+    let (mut sanctions, mut names) = (Vec::new(), BTreeMap::new());
     for row in query.rows(connection, sql).await? {
+        named(&mut names, &row, ["sub", "sub_name"])?;
+        named(&mut names, &row, ["by", "by_name"])?;
         let is_ban = row.text("kind")? == "ban";
         sanctions.push(Sanction {
             id: row.count("id")?,
@@ -255,19 +272,23 @@ pub(crate) async fn sanctions(
             until: row.maybe_count("until")?,
         });
     }
-    Ok(SanctionsResult { sanctions })
+    Ok(SanctionsResult { sanctions, names })
 }
 
 pub(crate) async fn audit_log(
     connection: &mut Connection,
     query: &LogQuery,
 ) -> Result<AuditResult, Fail> {
-    let sql = "SELECT a.id, a.room, a.by, a.action, a.subject, a.at, r.kind AS room_kind
+    let sql = "SELECT a.id, a.room, a.by, a.action, a.subject, a.at, r.kind AS room_kind,
+            whom.name AS subject_name, who.name AS by_name
          FROM audit a LEFT JOIN rooms r ON r.id = a.room
+            LEFT JOIN users whom ON whom.sub = a.subject LEFT JOIN users who ON who.sub = a.by
          WHERE a.room = coalesce($1, a.room) AND a.id < $2 AND $4 > 0
          ORDER BY a.id DESC LIMIT $3";
-    let mut entries = Vec::new();
+    let (mut entries, mut names) = (Vec::new(), BTreeMap::new());
     for row in query.rows(connection, sql).await? {
+        named(&mut names, &row, ["subject", "subject_name"])?;
+        named(&mut names, &row, ["by", "by_name"])?;
         entries.push(AuditEntry {
             id: row.count("id")?,
             at: row.count("at")?,
@@ -277,7 +298,7 @@ pub(crate) async fn audit_log(
             subject: row.text("subject")?,
         });
     }
-    Ok(AuditResult { entries })
+    Ok(AuditResult { entries, names })
 }
 
 /// Words to be blocked instead of the present ones.

@@ -335,6 +335,7 @@ pub(super) async fn audit(
     action: &str,
     subject: &str,
 ) -> Result<(), StoreError> {
+    users::know(tx, asking).await?;
     tx.execute(
         "INSERT INTO audit (room, by, action, subject, at) VALUES ($1, $2, $3, $4, $5)",
         &[

@@ -1,5 +1,7 @@
 //! Keeping rooms fit to be in.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Parameters of `mute` and `ban`. Without a channel it holds everywhere, and
@@ -88,6 +90,9 @@ pub struct LogParams {
 pub struct SanctionsResult {
     /// Newest first.
     pub sanctions: Vec<Sanction>,
+    /// What the users named in it are called, by sub, as far as they have names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, String>,
 }
 
 /// Parameters of `set_words`, result of `words`: a message that holds one of
@@ -139,6 +144,9 @@ pub struct Report {
 pub struct ReportsResult {
     /// Newest first.
     pub reports: Vec<Report>,
+    /// What the users named in it are called, by sub, as far as they have names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, String>,
 }
 
 /// Parameters of `resolve_report`.
@@ -174,4 +182,7 @@ pub struct AuditEntry {
 pub struct AuditResult {
     /// Newest first.
     pub entries: Vec<AuditEntry>,
+    /// What the users named in it are called, by sub, as far as they have names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, String>,
 }

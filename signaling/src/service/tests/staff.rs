@@ -246,6 +246,8 @@ async fn reports_wait_for_moderators(database: &Database) {
         (&report["by"], &report["author"], &report["text"]),
         (&json!("eve"), &json!("bob"), &json!("rude"))
     );
+    let names = json!({ "eve": "EVE", "bob": "BOB" });
+    assert_eq!(open["names"], names);
     let resolve = json!({ "id": report["id"], "delete": true });
     assert_eq!(
         bob.refused("resolve_report", resolve.clone()).await,
@@ -316,6 +318,9 @@ async fn everything_staff_does_is_logged(database: &Database) {
             .iter()
             .all(|entry| entry["by"] == "ann" && entry["channel"] == room.as_str())
     );
+    assert_eq!(log["names"], json!({ "ann": "ANN", "bob": "BOB" }));
+    let in_force = ann.get("sanctions", json!({ "channel": room })).await;
+    assert_eq!(in_force["names"], json!({ "ann": "ANN", "bob": "BOB" }));
     let page = ann
         .get(
             "audit",

@@ -1,13 +1,15 @@
 //! Reports: a queue that waits for moderators.
 
+use std::collections::BTreeMap;
+
 use wire::code::ErrorCode;
 use wire::message::moderation::{Report, ReportsResult};
 
 use super::super::connection::Connection;
 use super::super::rooms::audit;
 use super::super::standing::{Asking, judged};
-use super::super::{Fail, Tx, messages, refuse};
-use super::{LogQuery, channel, oversee};
+use super::super::{Fail, Tx, messages, refuse, users};
+use super::{LogQuery, channel, named, oversee};
 use crate::access::Action;
 use crate::text;
 
@@ -16,12 +18,15 @@ pub(crate) async fn reports(
     query: &LogQuery,
 ) -> Result<ReportsResult, Fail> {
     let sql = "SELECT p.id, p.room, p.seq, p.author, p.words, p.by, p.reason, p.at,
-            r.kind AS room_kind
+            r.kind AS room_kind, whom.name AS author_name, who.name AS by_name
          FROM reports p LEFT JOIN rooms r ON r.id = p.room
+            LEFT JOIN users whom ON whom.sub = p.author LEFT JOIN users who ON who.sub = p.by
          WHERE p.resolved_at IS NULL AND p.room = coalesce($1, p.room) AND p.id < $2 AND $4 > 0
          ORDER BY p.id DESC LIMIT $3";
-    let mut reports = Vec::new();
+    let (mut reports, mut names) = (Vec::new(), BTreeMap::new());
     for row in query.rows(connection, sql).await? {
+        named(&mut names, &row, ["author", "author_name"])?;
+        named(&mut names, &row, ["by", "by_name"])?;
         reports.push(Report {
             id: row.count("id")?,
             channel: channel(&row)?.unwrap_or_default(),
@@ -33,7 +38,7 @@ pub(crate) async fn reports(
             at: row.count("at")?,
         });
     }
-    Ok(ReportsResult { reports })
+    Ok(ReportsResult { reports, names })
 }
 
 /// A complaint about a message.
@@ -53,6 +58,7 @@ pub(crate) async fn report(tx: &mut Tx, job: &ReportJob) -> Result<(), Fail> {
         .content
         .as_ref()
         .map_or_else(String::new, text::preview);
+    users::know(tx, asking).await?;
     tx.execute(
         "INSERT INTO reports (room, seq, author, words, by, reason, at)
          VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (room, seq, by) DO NOTHING",

@@ -235,3 +235,19 @@ describe('one’s own status', () => {
     expect(session.sent('set_presence')).toEqual([told, told]);
   });
 });
+
+describe('what moderators read', () => {
+  test('names those it is about', async () => {
+    const { chat, session } = scripted();
+    session.connect('ann');
+    const entry = { id: 1, at: 1, by: 'guest-1', action: 'mute', subject: 'guest-2' };
+    const names = { 'guest-1': 'Bob', 'guest-2': 'Eve' };
+    session.answers.set('audit', () => ({ entries: [entry], names }));
+    await chat.moderation.audit();
+    expect(['guest-1', 'guest-2', 'guest-3'].map((sub) => chat.people.name(sub))).toEqual([
+      'Bob',
+      'Eve',
+      'guest-3',
+    ]);
+  });
+});

@@ -79,7 +79,7 @@ export class Chat extends Emitter<ChatEvents> {
     super();
     this.#session = session;
     this.#around = around;
-    this.moderation = new Moderation(session);
+    this.moderation = new Moderation(session, this.people);
     this.#context = this.#makeContext();
     this.#unsubscribe = session.on('status', (status) => {
       this.#handleStatus(status);

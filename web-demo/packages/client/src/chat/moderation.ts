@@ -1,6 +1,6 @@
 /** What moderators do, as typed requests. Pure. */
-import { number, objects, text, type JsonObject } from '../wire/json.ts';
-import type { ChatSession } from './context.ts';
+import { isRecord, number, objects, text, type JsonObject } from '../wire/json.ts';
+import type { ChatSession, People } from './context.ts';
 
 /** Who may not write, or not even read, and for how long. */
 export interface Sanction {
@@ -74,10 +74,12 @@ export const LOG_PAGE = 50;
 /** See the file's head. Part of a `Chat`. */
 export class Moderation {
   readonly #session: ChatSession;
+  readonly #people: People;
 
   /** @internal */
-  constructor(session: ChatSession) {
+  constructor(session: ChatSession, people: People) {
     this.#session = session;
+    this.#people = people;
   }
 
   /** Forbids somebody to write. */
@@ -97,19 +99,19 @@ export class Moderation {
 
   /** The sanctions in force in a room, or everywhere; newest first, {@link LOG_PAGE} at a time. */
   async sanctions(channel?: string, before?: number): Promise<Sanction[]> {
-    const result = await this.#session.request('sanctions', page(channel, before));
+    const result = await this.#page('sanctions', channel, before);
     return objects(result, 'sanctions').map(parseSanction);
   }
 
   /** The reports that wait; newest first, {@link LOG_PAGE} at a time. */
   async reports(channel?: string, before?: number): Promise<Report[]> {
-    const result = await this.#session.request('reports', page(channel, before));
+    const result = await this.#page('reports', channel, before);
     return objects(result, 'reports').map(parseReport);
   }
 
   /** What moderators did; newest first, {@link LOG_PAGE} at a time. */
   async audit(channel?: string, before?: number): Promise<AuditEntry[]> {
-    const result = await this.#session.request('audit', page(channel, before));
+    const result = await this.#page('audit', channel, before);
     return objects(result, 'entries').map(parseEntry);
   }
 
@@ -137,6 +139,15 @@ export class Moderation {
     await this.#session.request('set_words', { ...place(channel), words: [...words] });
   }
 
+  async #page(method: string, channel?: string, before?: number): Promise<JsonObject> {
+    const params = { ...place(channel), ...(before === undefined ? {} : { before }) };
+    const result = await this.#session.request(method, params);
+    for (const [sub, name] of Object.entries(isRecord(result.names) ? result.names : {})) {
+      if (typeof name === 'string') this.#people.meet({ sub, name });
+    }
+    return result;
+  }
+
   async #sanction(method: 'mute' | 'ban', options: SanctionOptions): Promise<Sanction> {
     const { durationS, ...rest } = options;
     const params = { ...rest, ...(durationS === undefined ? {} : { duration_s: durationS }) };
@@ -146,10 +157,6 @@ export class Moderation {
 
 function place(channel: string | undefined): JsonObject {
   return channel === undefined ? {} : { channel };
-}
-
-function page(channel: string | undefined, before: number | undefined): JsonObject {
-  return { ...place(channel), ...(before === undefined ? {} : { before }) };
 }
 
 function parseReport(json: JsonObject): Report {
