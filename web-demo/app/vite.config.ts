@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
-import { copyFile, readdir } from 'node:fs/promises';
+import { copyFile, readdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type Plugin } from 'vite';
 // Plain scripts of the client package, which its own build uses as well.
-import { inlineScripts } from '../packages/client/scripts/inline-scripts.mjs';
+import { bundleScript, inlineScripts } from '../packages/client/scripts/inline-scripts.mjs';
 import { readWasm } from '../packages/client/scripts/wasm.mjs';
 
 const clientDist = fileURLToPath(new URL('../packages/client/dist/', import.meta.url));
@@ -25,12 +25,29 @@ function embeddablePlayer(): Plugin {
   };
 }
 
+/** Puts the service worker at the site's root: it serves the paths below its own. */
+function serviceWorker(): Plugin {
+  const entry = fileURLToPath(new URL('src/service-worker.ts', import.meta.url));
+  return {
+    name: 'skywave-service-worker',
+    configureServer(server) {
+      server.middlewares.use('/service-worker.js', (_request, response, next) => {
+        response.setHeader('content-type', 'text/javascript');
+        bundleScript(entry, false).then((script) => response.end(script), next);
+      });
+    },
+    async writeBundle({ dir }) {
+      await writeFile(`${dir ?? 'dist'}/service-worker.js`, await bundleScript(entry));
+    },
+  };
+}
+
 export default defineConfig(async () => {
   const { hash } = await readWasm();
   return {
     resolve: { conditions: ['source', 'module', 'browser', 'import', 'default'] },
     define: { __WASM_FILE__: JSON.stringify(`/player.wasm?v=${hash}`) },
-    plugins: [inlineScripts(), embeddablePlayer()],
+    plugins: [inlineScripts(), embeddablePlayer(), serviceWorker()],
     build: {
       target: 'es2022',
       // Nothing inline: the site runs under a strict Content-Security-Policy.

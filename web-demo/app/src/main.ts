@@ -86,6 +86,12 @@ function address(): string {
   return location.pathname + location.search;
 }
 
+/** A notification on the device that was clicked leads somewhere. */
+function followNotification({ data }: MessageEvent<unknown>): void {
+  const path = (data as { go?: unknown } | null)?.go;
+  if (typeof path === 'string' && /^\/(?!\/)/.test(path)) go(path);
+}
+
 /** Goes to another page of the site. */
 function go(path: string): void {
   if (path === address()) return;
@@ -94,6 +100,10 @@ function go(path: string): void {
 }
 
 document.addEventListener('click', followLink);
+// It is not there on a connection that is not secure.
+const { serviceWorker } = navigator as { serviceWorker?: ServiceWorkerContainer };
+serviceWorker?.addEventListener('message', followNotification);
+serviceWorker?.startMessages();
 window.addEventListener('popstate', () => {
   show(address(), false);
 });

@@ -5,6 +5,7 @@ import '@skywave/client/define';
 import worker from '../../packages/client/src/session/worker.ts?scriptfile';
 import worklet from '../../packages/client/src/worklet/processor.ts?scriptfile';
 import { Account } from './account.ts';
+import { DevicePush } from './device-push.ts';
 import { h } from './dom.ts';
 import { keep, recall } from './memory.ts';
 
@@ -25,6 +26,8 @@ export class Radio {
   });
   /** Rooms, conversations and people. */
   readonly chat: Chat = createChat(this.session);
+  /** Being told while no page is open. */
+  readonly push = new DevicePush(this.chat);
   /** The stations on air. */
   readonly directory: Directory = this.session.stations();
   /** The player at the foot of every page. */

@@ -23,8 +23,12 @@ export function headerNav(radio: Radio): HTMLElement {
     class: 'button button-small',
     on: {
       click: () => {
-        if (radio.account.user) radio.account.signOut();
-        else radio.account.require();
+        if (!radio.account.user) radio.account.require();
+        else {
+          // Before the session is nobody's.
+          radio.push.turnOff().catch(() => undefined);
+          radio.account.signOut();
+        }
       },
     },
   });

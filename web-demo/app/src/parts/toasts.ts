@@ -1,43 +1,11 @@
 /** What happens elsewhere, told in a corner of the page for a moment. */
-import { channelPath, stationPath } from '../router.ts';
 import { h } from '../dom.ts';
-import type { Notification, NotificationEvent } from '@skywave/client';
+import { tell, type Told } from '../told.ts';
+import type { Notification } from '@skywave/client';
 import type { Radio } from '../radio.ts';
 
 const SHOWN_MS = 8_000;
 const SHOWN_MAX = 3;
-
-/** A notification in words, and where it leads. */
-export interface Told {
-  /** What happened. */
-  readonly title: string;
-  /** What was said. */
-  readonly text: string;
-  /** Where to see it. */
-  readonly href?: string;
-}
-
-/** Puts a notification into words. */
-export function tell(event: NotificationEvent): Told {
-  switch (event.kind) {
-    case 'mention':
-    case 'message': {
-      const name = event.from.name ?? event.from.sub;
-      const title = event.kind === 'mention' ? `${name} mentioned you` : `Message from ${name}`;
-      return { title, text: event.preview, href: channelPath(event.channel, event.message) };
-    }
-    case 'invitation': {
-      const name = event.from.name ?? event.from.sub;
-      return { title: `${name} invited you`, text: event.name, href: channelPath(event.channel) };
-    }
-    case 'station_live':
-      return { title: `${event.name} is on air`, text: '', href: stationPath(event.station) };
-    case 'announcement':
-      return { title: 'Announcement', text: event.text };
-    case 'other':
-      return { title: 'Something new', text: '' };
-  }
-}
 
 /** Takes away what leads to the page that is shown now. */
 export function dismissToasts(corner: HTMLElement, path: string): void {

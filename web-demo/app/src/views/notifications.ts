@@ -1,7 +1,8 @@
 /** What happened while one was away, and since. */
 import { h, setText } from '../dom.ts';
 import { shortTime } from '../parts/talk/words.ts';
-import { tell } from '../parts/toasts.ts';
+import { PushSwitch } from '../parts/push-switch.ts';
+import { tell } from '../told.ts';
 import type { Notification } from '@skywave/client';
 import type { Radio } from '../radio.ts';
 import type { View } from './view.ts';
@@ -51,10 +52,14 @@ export function notificationsView(radio: Radio): View {
   stops.push(radio.chat.on('user', follow));
   const { inbox } = radio.chat;
   if (inbox) stops.push(inbox.on('notifications', update));
+  const push = new PushSwitch(radio);
+  stops.push(() => {
+    push.close();
+  });
   update();
   const head = h('header', { class: 'side-head' }, h('h1', { text: 'Notifications' }), all);
   return {
-    element: h('div', { class: 'page narrow' }, head, none, list, more),
+    element: h('div', { class: 'page narrow' }, head, push.element, none, list, more),
     title: 'Notifications · Skywave',
     close: () => {
       for (const stop of stops) stop();

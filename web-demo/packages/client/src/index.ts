@@ -29,6 +29,8 @@ export type { ClockEstimate } from './clock.ts';
 export type { TransportChoice, TransportKind } from './transport/transport.ts';
 export { createChat } from './chat/browser.ts';
 export { Chat } from './chat/chat.ts';
+export { Devices } from './chat/devices.ts';
+export type { Subscription } from './chat/devices.ts';
 export type { ChatEvents, ChatSurroundings, Hit } from './chat/chat.ts';
 export { People } from './chat/context.ts';
 export type { ChatSession } from './chat/context.ts';

@@ -251,3 +251,18 @@ describe('what moderators read', () => {
     ]);
   });
 });
+
+describe('devices', () => {
+  test('are told by the relay’s key, which must be there', async () => {
+    const { chat, session } = scripted();
+    session.connect('ann');
+    await expect(chat.devices.key()).rejects.toThrow('no key');
+    session.answers.set('push_key', () => ({ public_key: 'BN' }));
+    expect(await chat.devices.key()).toBe('BN');
+    const device = { endpoint: 'https://push.example/1', keys: { p256dh: 'p', auth: 'a' } };
+    await chat.devices.add({ ...device, keys: { ...device.keys } });
+    await chat.devices.remove(device.endpoint);
+    expect(session.sent('push_subscribe')).toEqual([device]);
+    expect(session.sent('push_unsubscribe')).toEqual([{ endpoint: device.endpoint }]);
+  });
+});

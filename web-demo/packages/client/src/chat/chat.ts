@@ -1,5 +1,6 @@
 /** Rooms, conversations, presence and notifications over one session. Pure. */
 import { asMember, People, type ChatContext, type ChatSession } from './context.ts';
+import { Devices } from './devices.ts';
 import { Emitter, type Unsubscribe } from '../emitter.ts';
 import { failure } from '../errors.ts';
 import { Inbox } from './inbox.ts';
@@ -63,6 +64,8 @@ export class Chat extends Emitter<ChatEvents> {
   readonly people = new People();
   /** What moderators do. */
   readonly moderation: Moderation;
+  /** Devices that are told while one has no session. */
+  readonly devices: Devices;
   readonly #session: ChatSession;
   readonly #around: ChatSurroundings;
   readonly #rooms = new Map<string, Opened>();
@@ -80,6 +83,7 @@ export class Chat extends Emitter<ChatEvents> {
     this.#session = session;
     this.#around = around;
     this.moderation = new Moderation(session, this.people);
+    this.devices = new Devices(session);
     this.#context = this.#makeContext();
     this.#unsubscribe = session.on('status', (status) => {
       this.#handleStatus(status);
