@@ -4,14 +4,16 @@ use serde_json::{Value, json};
 use wire::code::ErrorCode;
 
 use super::harness::{Client, start};
+use crate::store::Upload;
 use crate::testing::{Database, on_both};
 
 on_both!(every_request_is_refused_to_those_who_may_not);
 
 /// What may be asked about a room, and what must be refused to whom:
 /// `r` reading, `s` reading when signed in, `w` writing, `b` belonging, `j` joining, `m` moderating, `o` owning.
-const REQUESTS: [(&str, char); 25] = [
+const REQUESTS: [(&str, char); 28] = [
     ("subscribe", 'r'),
+    ("upload", 'r'),
     ("room", 'r'),
     ("history", 'r'),
     ("search", 's'),
@@ -33,9 +35,11 @@ const REQUESTS: [(&str, char); 25] = [
     ("reports", 'm'),
     ("audit", 'm'),
     ("versions", 'm'),
+    ("words", 'm'),
     ("set_words", 'm'),
     ("update_room", 'o'),
     ("set_role", 'o'),
+    ("delete_room", 'o'),
 ];
 
 fn params(method: &str, channel: &str, seq: u64) -> Value {
@@ -50,7 +54,39 @@ fn params(method: &str, channel: &str, seq: u64) -> Value {
     params
 }
 
-async fn refusal(client: &Client, method: &str, channel: &str, seq: u64) -> Option<ErrorCode> {
+/// What is shown in a channel: a text, and a file.
+struct Shown {
+    seq: u64,
+    upload: String,
+}
+
+async fn show(ann: &Client, channel: &str) -> Shown {
+    let seq = ann.say(channel, "first").await;
+    let upload = Upload {
+        id: String::new(),
+        owner: String::new(),
+        content_type: "image/png".into(),
+        bytes: 9,
+        sha256: "00".repeat(32),
+        name: String::new(),
+    };
+    let caller = ann.service.shared.hub.caller(ann.session.0).unwrap();
+    let upload = ann.service.add_upload(&caller, upload).await.unwrap().id;
+    let send = json!({
+        "channel": channel, "client_id": format!("file in {channel}"),
+        "content": { "type": "media", "upload": upload, "kind": "image" },
+    });
+    ann.get("send", send).await;
+    Shown { seq, upload }
+}
+
+async fn refusal(client: &Client, method: &str, channel: &str, shown: &Shown) -> Option<ErrorCode> {
+    let seq = shown.seq;
+    if method == "upload" {
+        let caller = client.service.shared.hub.caller(client.session.0).unwrap();
+        let found = client.service.upload(&caller, &shown.upload).await;
+        return found.err().map(|error| error.code);
+    }
     if method == "subscribe" {
         return client
             .subscribe_at(channel, None)
@@ -132,7 +168,7 @@ async fn every_request_is_refused_to_those_who_may_not(database: &Database) {
                 client.get("join_room", json!({ "channel": channel })).await;
             }
         }
-        let seq = ann.say(channel, "first").await;
+        let shown = show(&ann, channel).await;
         let staff = if channel.starts_with("room:@") {
             &admin
         } else {
@@ -158,21 +194,29 @@ async fn every_request_is_refused_to_those_who_may_not(database: &Database) {
                     Who::Muted => Client::new(&service, "muted"),
                     Who::Banned => Client::new(&service, "banned"),
                 };
-                let wanted = expected(who, need, is_open);
+                let mut wanted = expected(who, need, is_open);
+                if method == "upload" {
+                    // Files say nothing of the rooms they are shown in.
+                    wanted = wanted.map(|_| ErrorCode::NotFound);
+                }
                 // What is allowed and would change who somebody is comes in other tests.
                 if wanted.is_none() && matches!(method, "leave_room" | "join_room") {
                     continue;
                 }
-                let got = refusal(&client, method, channel, seq).await;
+                let got = refusal(&client, method, channel, &shown).await;
                 assert_eq!(got, wanted, "{who:?} {method} {channel}");
             }
         }
         let history = ann.get("history", json!({ "channel": channel })).await;
         assert_eq!(
             history["messages"].as_array().unwrap().len(),
-            1,
+            2,
             "nothing refused was stored"
         );
-        assert_eq!(history["messages"][0].get("reactions"), None);
+        let messages = history["messages"].as_array().unwrap();
+        let reacted = messages
+            .iter()
+            .any(|message| message.get("reactions").is_some());
+        assert!(!reacted, "{channel}");
     }
 }
