@@ -250,6 +250,12 @@ impl Server {
         Self::serve(folder, wrapper, args, &http, &quic)
     }
 
+    /// The same, run by another command.
+    pub(crate) fn restart_with_wrapper(mut self, wrapper: &[&str]) -> Self {
+        self.wrapper = wrapper.iter().map(|&word| word.to_owned()).collect();
+        self.restart()
+    }
+
     pub(crate) fn kill(&mut self) {
         self.process.kill();
     }

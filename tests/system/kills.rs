@@ -1,5 +1,5 @@
 //! Members talk while the server is killed again and again, and a member too: what was
-//! acknowledged reaches each of them once and in order.
+//! acknowledged reaches each of them once and in order, and marks never go back.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -143,12 +143,62 @@ async fn talk(
     }
 }
 
+/// A member writes to another, who marks it read: what was acknowledged as marked stays so.
+/// Gives how many were.
+async fn mark(
+    writer: Chat,
+    reader: Chat,
+    reader_sub: &'static str,
+    stop: Arc<std::sync::atomic::AtomicBool>,
+) -> u64 {
+    let users = json!({ "users": [reader_sub] });
+    let made = writer.request_surely("create_conversation", &users).await;
+    let made: serde_json::Value = made.unwrap();
+    let channel = made["room"]["channel"].as_str().unwrap();
+    for number in 0.. {
+        if stop.load(std::sync::atomic::Ordering::Relaxed) {
+            return number;
+        }
+        let content = Content::Text {
+            text: number.to_string(),
+        };
+        let id = format!("mark-{number}");
+        let seq = writer.send(channel, &id, content).await.unwrap().seq;
+        let read = json!({ "channel": channel, "read": seq });
+        let _: serde_json::Value = reader.request_surely("mark", &read).await.unwrap();
+        let asked = json!({ "channel": channel });
+        let told = writer.request_surely("members", &asked).await;
+        let told: serde_json::Value = told.unwrap();
+        let members = told["members"].as_array().unwrap();
+        let other = members.iter().find(|member| member["sub"] == reader_sub);
+        let other = other.expect("the other is a member");
+        assert_eq!(
+            (&other["read"], &other["delivered"]),
+            (&json!(seq), &json!(seq)),
+            "a mark went back"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    unreachable!("numbers do not end")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_reaches_everyone_once_and_in_order() {
+    talk_and_kill("").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_holds_over_postgresql() {
+    let postgres = crate::databases::Server::start();
+    let database = postgres.database("kills");
+    talk_and_kill(&format!("database_url = '{}'\n", database.url)).await;
+}
+
+async fn talk_and_kill(settings: &str) {
     let seed: u64 = rand::random();
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
-    let mut server = Server::start_with(&["--demo"]);
+    let mut server = Server::start_within(&[], settings, &["--demo"]);
     until("the server is ready", || {
         let (status, _) = crate::harness::get(server.http(), "/api/v1/rooms/room:@demo");
         (status == 200).then_some(())
@@ -177,6 +227,8 @@ async fn what_was_acknowledged_reaches_everyone_once_and_in_order() {
             acknowledged,
         )));
     }
+    let chat = |number: usize| members[number].chat.clone().unwrap();
+    let marking = tokio::spawn(mark(chat(1), chat(2), "user2", Arc::clone(&stop)));
     for kill in 0..KILLS {
         let life = random.random_range(800..2_000);
         tokio::time::sleep(Duration::from_millis(life)).await;
@@ -198,6 +250,9 @@ async fn what_was_acknowledged_reaches_everyone_once_and_in_order() {
             .expect("every message is acknowledged at last")
             .unwrap();
     }
+    let marked = tokio::time::timeout(crate::harness::PATIENCE, marking).await;
+    let marked = marked.expect("every mark is acknowledged at last").unwrap();
+    assert!(marked > 10, "only {marked} marks");
     let acknowledged = acknowledged.lock().unwrap().clone();
     assert!(
         acknowledged.len() > 20,

@@ -8,13 +8,23 @@ mod cli;
 mod compat;
 mod continuity;
 mod crowd;
+#[allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "the crate it is of uses more"
+)]
+#[path = "../../signaling/src/testing.rs"]
+mod databases;
 mod encoders;
+mod faults;
 mod files;
 mod harness;
 mod kills;
 mod lossy;
 mod outage;
 mod players;
+mod push;
 mod recording;
 mod rights;
 mod secure;
@@ -22,4 +32,3 @@ mod sources;
 mod switching;
 mod talk;
 mod tone;
-mod push;
