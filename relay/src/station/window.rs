@@ -282,7 +282,7 @@ mod tests {
         let now = Instant::now();
         let clock = MediaClock::new(now);
         let mut window = Window::new(0, 20_000, now);
-        let mut place = |window: &mut Window, sequence: u64| {
+        let place = |window: &mut Window, sequence: u64| {
             let datagram = datagram(sequence, sequence * 960);
             window.check(&datagram, &clock, now).unwrap();
             window.place(&datagram, &clock)
