@@ -98,8 +98,7 @@ impl Sources {
 
     fn claim(self: &Arc<Self>, station: StationId) -> Result<Claim, Unclaimed> {
         let mut mounts = self.lock();
-        let on_air = self.host.shared().stations.station(&station);
-        let live = on_air.is_some_and(|on_air| on_air.state == wire::message::StationState::Live);
+        let live = self.host.shared().stations.is_live(&station);
         if live || mounts.contains_key(&station) {
             return Err(Unclaimed::InUse);
         }

@@ -353,6 +353,11 @@ impl Stations {
         self.change(|inner, now| inner.core.source_lost(source, now));
     }
 
+    /// The source left and may return: a stand-in follows at once, or the station waits.
+    pub(crate) fn source_left(&self, source: SourceId) {
+        self.change(|inner, now| inner.core.source_left(source, now));
+    }
+
     /// Notes what the station plays from now on, for whoever its source is.
     pub(crate) fn set_title(&self, station: &StationId, title: Metadata) -> Result<(), Error> {
         self.change(|inner, now| {

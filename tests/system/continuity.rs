@@ -1,6 +1,6 @@
 //! Playlists while nobody is live, and the way from one to the other.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use media::measure::deinterleave;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Heard, Server, ask, until};
+use crate::harness::{PATIENCE, Server, ask, outcome, until};
 use crate::tone::{assert_clean, write_wav};
 
 /// A receiver of webhooks.
@@ -92,8 +92,8 @@ fn station(folder: &Path, more: &str) -> String {
 }
 
 /// Which of these frequencies each tenth of a second holds; 0 for neither alone.
-fn heard_freqs(heard: &Heard, freqs: &[f64]) -> Vec<f64> {
-    let left = deinterleave(&heard.sound, 2, 0);
+fn heard_freqs(sound: &[f32], freqs: &[f64]) -> Vec<f64> {
+    let left = deinterleave(sound, 2, 0);
     let windows = left.chunks_exact(4_800).map(|window| {
         let power: f64 = window.iter().map(|&sample| f64::from(sample).powi(2)).sum();
         let share = |freq: f64| {
@@ -112,8 +112,8 @@ fn heard_freqs(heard: &Heard, freqs: &[f64]) -> Vec<f64> {
 }
 
 /// The same without repetitions, and without the moments between.
-fn course(heard: &Heard, freqs: &[f64]) -> Vec<f64> {
-    let mut course = heard_freqs(heard, freqs);
+fn course(sound: &[f32], freqs: &[f64]) -> Vec<f64> {
+    let mut course = heard_freqs(sound, freqs);
     course.retain(|&freq| freq > 0.0);
     course.dedup();
     course
@@ -177,8 +177,8 @@ async fn tracks_fade_into_each_other() {
     let server = Server::start_within(&[], &station(folder.path(), "crossfade = '1s'"), &[]);
     server.observe().await.is_live("tone").await;
     let heard = server.listen("tone", 7.0, &[]).finish();
-    let freqs = heard_freqs(&heard, &[440.0, 880.0]);
-    let course = course(&heard, &[440.0, 880.0]);
+    let freqs = heard_freqs(&heard.sound, &[440.0, 880.0]);
+    let course = course(&heard.sound, &[440.0, 880.0]);
     assert!(course.len() >= 3, "{freqs:?}");
     // Ten windows of a cross-fade hold both, less where one is faint.
     let between = freqs.iter().filter(|&&freq| freq == 0.0).count();
@@ -222,9 +222,9 @@ async fn a_live_source_takes_over_and_hands_back_while_one_listens() {
     source.kill();
 
     let heard = listener.finish();
-    let freqs = heard_freqs(&heard, &[440.0, 880.0]);
+    let freqs = heard_freqs(&heard.sound, &[440.0, 880.0]);
     let expected = [440.0, 880.0, 440.0, 880.0, 440.0];
-    assert_eq!(course(&heard, &[440.0, 880.0]), expected, "{freqs:?}");
+    assert_eq!(course(&heard.sound, &[440.0, 880.0]), expected, "{freqs:?}");
     assert_eq!(heard.number("reconnects"), 0.0, "{:#}", heard.stats);
     assert_eq!(heard.number("lost"), 0.0, "{:#}", heard.stats);
     assert_eq!(heard.number("rejected"), 0.0, "{:#}", heard.stats);
@@ -254,6 +254,72 @@ async fn a_live_source_takes_over_and_hands_back_while_one_listens() {
             .iter()
             .all(|told| told["takeover"] == false)
     );
+}
+
+/// Plays a mount as any player does, on one connection, for so many seconds.
+fn play(server: &Server, mount: &str, seconds: f64) -> std::thread::JoinHandle<Vec<f32>> {
+    let mut stream = std::net::TcpStream::connect(server.http()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = format!("GET /{mount} HTTP/1.0\r\nHost: x\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let end = std::time::Instant::now() + std::time::Duration::from_secs_f64(seconds);
+    std::thread::spawn(move || {
+        let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
+        while std::time::Instant::now() < end {
+            let count = stream.read(&mut piece).unwrap();
+            assert!(count > 0, "the stream ended after {} bytes", bytes.len());
+            bytes.extend_from_slice(&piece[..count]);
+        }
+        let head = bytes.windows(4).position(|end| end == b"\r\n\r\n");
+        let head = head.expect("a head") + 4;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("heard.opus");
+        std::fs::write(&path, &bytes[head..]).unwrap();
+        crate::tone::read_wav(&path)
+    })
+}
+
+#[tokio::test]
+async fn an_icecast_source_takes_over_and_hands_back_without_a_reconnect() {
+    let folder = tones(&[("a.wav", 440.0)], 4.0);
+    let settings = format!(
+        "[icecast]\nsource_password = 'hack:me'\n{}",
+        station(folder.path(), "crossfade = '0s'")
+    );
+    let server = Server::start_within(&[], &settings, &[]);
+    server.observe().await.is_live("tone").await;
+    let listener = server.listen("tone", 17.0, &[]);
+    let player = play(&server, "tone", 17.0);
+    listener.hears();
+    let pause = std::time::Duration::from_millis(1_500);
+    for encoder in [
+        "-c:a libmp3lame -b:a 128k -content_type audio/mpeg -f mp3",
+        "-c:a libopus -b:a 96k -content_type audio/ogg -page_duration 60000 -f ogg",
+    ] {
+        tokio::time::sleep(pause).await;
+        let mut command = std::process::Command::new("ffmpeg");
+        command.args("-nostdin -loglevel error -re -f lavfi -i".split(' '));
+        command.arg("sine=frequency=880:sample_rate=48000:duration=3,volume=4");
+        command.args(["-ac", "2"]).args(encoder.split(' '));
+        command.arg(format!("icecast://source:hack:me@{}/tone", server.http()));
+        let (code, errors) = outcome(&mut command);
+        assert_eq!(code, 0, "{errors}");
+    }
+    let heard = listener.finish();
+    let played = player.join().unwrap();
+    let expected = [440.0, 880.0, 440.0, 880.0, 440.0];
+    for sound in [&heard.sound, &played] {
+        let freqs = heard_freqs(sound, &[440.0, 880.0]);
+        assert_eq!(course(sound, &[440.0, 880.0]), expected, "{freqs:?}");
+        assert!(freqs.len() > 150, "{freqs:?}");
+        // Fades, and the moments in which one source follows the other.
+        let quiet = freqs.iter().skip(3).filter(|&&freq| freq == 0.0).count();
+        assert!(quiet <= 40, "{freqs:?}");
+    }
+    assert_eq!(heard.number("reconnects"), 0.0, "{:#}", heard.stats);
+    assert_eq!(heard.number("lost"), 0.0, "{:#}", heard.stats);
+    let unbroken = heard.events().iter().all(|event| *event == "tuned");
+    assert!(unbroken, "{:#}", heard.stats);
 }
 
 #[tokio::test]
@@ -477,9 +543,9 @@ async fn dead_air_is_told_and_played_over() {
     }
     assert_eq!(source.code(), 0, "{:?}", source.lines());
     let heard = listener.finish();
-    let freqs = heard_freqs(&heard, &[440.0, 880.0]);
+    let freqs = heard_freqs(&heard.sound, &[440.0, 880.0]);
     let expected = [440.0, 880.0, 440.0, 880.0, 440.0];
-    assert_eq!(course(&heard, &[440.0, 880.0]), expected, "{freqs:?}");
+    assert_eq!(course(&heard.sound, &[440.0, 880.0]), expected, "{freqs:?}");
     assert_eq!(heard.number("reconnects"), 0.0, "{:#}", heard.stats);
     assert_eq!(heard.number("lost"), 0.0, "{:#}", heard.stats);
     let unbroken = heard.events().iter().all(|event| *event == "tuned");

@@ -321,7 +321,7 @@ impl Sources {
         let (outcome, reason) = tokio::select! {
             ended = courier.run(stream, bytes) => match ended {
                 Ok(true) => (Outcome::Finished, None),
-                Ok(false) => (Outcome::Lost, None),
+                Ok(false) => (Outcome::Closed, None),
                 Err(error) => (Outcome::Lost, Some(error.to_string())),
             },
             reason = desk.stuck(self.config.silence) => (Outcome::Lost, Some(reason)),
@@ -341,9 +341,7 @@ impl Sources {
         match (reason, ended, outcome) {
             (Some(reason), ..) | (None, Ended::Failed(reason), _) => reason,
             (None, Ended::Played, Outcome::Finished) => "it has said all".to_owned(),
-            (None, Ended::Played, Outcome::Lost | Outcome::Revoked) => {
-                "the connection ended".to_owned()
-            }
+            (None, Ended::Played, _) => "the connection ended".to_owned(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Where a source's bytes become the packets of its station, on a thread of its own.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,8 @@ pub(super) enum Outcome {
     Finished,
     /// Otherwise: the station waits for the source to return.
     Lost,
+    /// By a body without an end: the station waits too, unless a stand-in follows.
+    Closed,
     /// It may not send any more.
     Revoked,
 }
@@ -61,8 +63,8 @@ pub(super) struct Progress {
     /// When what was last read of the source arrived, in microseconds after `begun`.
     arrived_us: AtomicU64,
     pub(super) packets: AtomicU64,
-    /// 1 when the connection ended as it should.
-    finished: AtomicU64,
+    /// How the connection ended: an [`Outcome`].
+    outcome: AtomicU8,
     /// The [`SourceId`] once it is on air; there is none of 0.
     publish: AtomicU64,
 }
@@ -73,7 +75,8 @@ impl Progress {
             begun: Instant::now(),
             arrived_us: AtomicU64::new(0),
             packets: AtomicU64::new(0),
-            finished: AtomicU64::new(0),
+            // Of a thread that ends by itself nobody says anything else.
+            outcome: AtomicU8::new(Outcome::Lost as u8),
             publish: AtomicU64::new(0),
         }
     }
@@ -155,8 +158,8 @@ impl Desk {
     /// Tells the thread how the connection ended and waits for what it still plays. Its
     /// bytes must have ended before.
     pub(super) async fn finish(self, outcome: Outcome) -> Ended {
-        let finished = u64::from(outcome == Outcome::Finished);
-        self.progress.finished.store(finished, Ordering::Relaxed);
+        let progress = &self.progress;
+        progress.outcome.store(outcome as u8, Ordering::Relaxed);
         let Some(ended) = self.ended else {
             return Ended::Played;
         };
@@ -236,7 +239,10 @@ impl Worker {
             let packets = ingest.oversized();
             tracing::warn!(station = %self.station, packets, "packets too large were left out");
         }
-        if self.progress.finished.load(Ordering::Relaxed) == 0 {
+        let outcome = self.progress.outcome.load(Ordering::Relaxed);
+        if outcome == Outcome::Closed as u8 {
+            playing.source.leave();
+        } else if outcome != Outcome::Finished as u8 {
             playing.source.lose();
         }
         played

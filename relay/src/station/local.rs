@@ -180,6 +180,12 @@ impl LocalSource {
         self.stations.lose(self.feed.source);
     }
 
+    /// Goes without saying whether it returns: a stand-in follows at once; without one the
+    /// station waits.
+    pub(crate) fn leave(self) {
+        self.stations.source_left(self.feed.source);
+    }
+
     /// Behind a stand-in that played over it, it goes on with the numbers that follow.
     fn follow_cover(&mut self) {
         if self.feed.is_covered() {

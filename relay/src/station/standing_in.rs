@@ -94,6 +94,13 @@ impl Stations {
         self.change(|inner, now| inner.core.uncover(cover, now));
     }
 
+    /// Whether somebody else than a stand-in is the station's source.
+    pub(crate) fn is_live(&self, id: &StationId) -> bool {
+        let core = &self.lock().core;
+        let source = core.source_on(id);
+        source.is_some_and(|source| core.stand_in_on(id) != Some(source))
+    }
+
     /// Whether the station's source sends silence; none where nobody wants to know.
     pub(crate) fn is_silent(&self, id: &StationId) -> Option<bool> {
         self.lock().core.is_silent(id)

@@ -170,6 +170,19 @@ impl Core {
         self.announce("interrupted", &id, now);
     }
 
+    /// The source left and may return: a stand-in follows at once, or the station waits.
+    pub(crate) fn source_left(&mut self, source: SourceId, now: Now) {
+        let entry = self
+            .sources
+            .get(&source)
+            .and_then(|id| self.stations.get(id));
+        if entry.is_some_and(|entry| entry.stand_in.is_some()) {
+            self.unpublish(source, now);
+        } else {
+            self.source_lost(source, now);
+        }
+    }
+
     /// What the source sends is something else from its timestamp on, or from now.
     pub(crate) fn update_metadata(
         &mut self,

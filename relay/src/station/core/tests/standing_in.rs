@@ -89,6 +89,16 @@ fn a_stand_in_plays_whenever_nobody_else_does() {
     let told = scene.effects();
     assert_eq!(told, ["tell listeners resumed", "tell all resumed"]);
 
+    // Another ends without saying whether it returns.
+    let live = scene.publish(session(4), |_| {}).unwrap();
+    scene.effects();
+    scene.core.source_left(live.source, scene.now);
+    assert_eq!(scene.effects(), ["ring"], "nobody notices");
+    let playlist_again = scene.publish(Owner::StandIn, |_| {}).unwrap();
+    scene.effects();
+    assert!(!scene.core.has_source(playlist.source));
+    let playlist = playlist_again;
+
     // Nothing more to play: the station stops.
     scene.core.set_stand_in(&demo, None);
     scene.core.unpublish(playlist.source, scene.now);
