@@ -219,6 +219,9 @@ pub(crate) struct Station {
     /// Whether silence of its live source is noticed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) dead_air: Option<DeadAir>,
+    /// What is done about its loudness.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) loudness: Option<relay::config::Loudness>,
 }
 
 impl Settings {
@@ -279,6 +282,12 @@ impl Settings {
             .iter()
             .filter_map(|station| station.dead_air.as_ref());
         dead_air.into_iter().try_for_each(DeadAir::check)?;
+        for station in &self.stations {
+            let target = station.loudness.and_then(|loudness| loudness.target());
+            if let Some(Err(error)) = target.map(|target| target.validate()) {
+                return bad(&format!("stations: {}: loudness: {error}", station.id));
+            }
+        }
         for station in &self.recording.stations {
             if station != "*" && station.parse::<StationId>().is_err() {
                 return bad(&format!("recording.stations: '{station}' is no station"));
@@ -311,6 +320,7 @@ impl Settings {
             description: station.description.clone(),
             rewind_minutes: station.rewind_minutes,
             dead_air: station.dead_air.as_ref().map(DeadAir::relay),
+            loudness: station.loudness,
         });
         relay::Config {
             http: self.http.addr,
@@ -393,6 +403,10 @@ mod tests {
             (
                 "[[stations]]\nid = 'a'\ndead_air = { below_dbfs = 3 }",
                 "dead_air",
+            ),
+            (
+                "[[stations]]\nid = 'a'\nloudness = { target_lufs = 3 }",
+                "3 LUFS",
             ),
             (
                 "[[stations]]\nid = 'a'\nfallback = { playlist = 'x', crossfade = '1m' }",

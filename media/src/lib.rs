@@ -30,6 +30,8 @@ pub mod frames;
 pub mod ingest;
 #[cfg(feature = "native")]
 pub mod input;
+#[cfg(feature = "native")]
+pub mod loudness;
 pub mod measure;
 pub mod ogg;
 pub mod pacer;

@@ -18,12 +18,16 @@
 
 mod decoding;
 mod encoding;
+mod levelling;
 
 use crate::encoder::{self, Channels};
+use crate::loudness::Target;
 use crate::toc;
 use crate::{EncodedPacket, Packet};
 use decoding::Decoding;
 use encoding::Encoding;
+use levelling::Levelling;
+pub use levelling::Loudness;
 
 /// What a station offers besides its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -110,6 +114,7 @@ pub struct Stats {
 #[derive(Debug)]
 pub struct Transcoder {
     decoding: Decoding,
+    levelling: Option<Levelling>,
     encodings: Vec<(Rendition, Encoding)>,
 }
 
@@ -125,8 +130,21 @@ impl Transcoder {
     pub fn new() -> Self {
         Self {
             decoding: Decoding::new(),
+            levelling: None,
             encodings: Vec::new(),
         }
+    }
+
+    /// Measures how loud the source is from the next packet on, and with a target brings its
+    /// renditions to that. Costs about 0.8 % of a core, with a target another 0.6 %.
+    pub fn measure(&mut self, target: Option<Target>) {
+        self.levelling = Some(Levelling::new(target));
+    }
+
+    /// How loud the source is, a tenth of a second ago at most, when that is measured.
+    #[must_use]
+    pub fn loudness(&self) -> Option<Loudness> {
+        self.levelling.as_ref().map(Levelling::loudness)
     }
 
     /// Makes a rendition from the next packet on, whose packets are numbered from 0. One that
@@ -157,9 +175,16 @@ impl Transcoder {
         packet: &Packet<'_>,
         mut emit: impl FnMut(Rendition, EncodedPacket),
     ) -> Result<(), Error> {
-        let encodings = &mut self.encodings;
+        let (levelling, encodings) = (&mut self.levelling, &mut self.encodings);
         let mut failed = None;
         self.decoding.handle_packet(packet, |piece| {
+            let piece = match levelling {
+                None => Some(piece),
+                Some(levelling) => levelling.handle_piece(piece, !encodings.is_empty()),
+            };
+            let Some(piece) = piece else {
+                return;
+            };
             for (rendition, encoding) in &mut *encodings {
                 let encoded = encoding.push(piece, |packet| emit(*rendition, packet));
                 failed = failed.or(encoded.err());

@@ -126,6 +126,45 @@ pub struct Station {
     /// Whether silence of its live source is noticed. It takes decoding: 0.1 % of a core.
     #[serde(default)]
     pub dead_air: Option<DeadAir>,
+    /// Whether its loudness is measured and levelled. Default no.
+    #[serde(default)]
+    pub loudness: Option<Loudness>,
+}
+
+/// How loud a station is, by EBU R128. The rendition `source` is never touched.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Loudness {
+    /// Whether it is measured all the time it is on air, which decodes it: about 0.9 % of a
+    /// core. With a target it is measured anyway while a rendition is made. Default yes.
+    pub measure: bool,
+    /// Loudness the made renditions are brought to, -36 to -6 LUFS. Default none: they are
+    /// as loud as the source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_lufs: Option<f64>,
+    /// True peak they stay below before they are encoded, -12 to 0 dBTP. Default -1.
+    pub true_peak_dbtp: f64,
+}
+
+impl Default for Loudness {
+    fn default() -> Self {
+        Self {
+            measure: true,
+            target_lufs: None,
+            true_peak_dbtp: -1.0,
+        }
+    }
+}
+
+impl Loudness {
+    /// What renditions are brought to.
+    #[must_use]
+    pub fn target(&self) -> Option<media::loudness::Target> {
+        Some(media::loudness::Target {
+            lufs: self.target_lufs?,
+            true_peak_dbtp: self.true_peak_dbtp,
+        })
+    }
 }
 
 /// What silence of a live source is, and what is done about it.

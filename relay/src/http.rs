@@ -216,7 +216,8 @@ async fn metrics(State(host): State<Arc<Host>>) -> Response {
     let others = shared.gate.counts();
     let listeners = shared.stations.counts();
     let silent = shared.stations.all_silent();
-    let text = shared.metrics.encode(listeners, silent, &others);
+    let loudness = shared.stations.all_loudness();
+    let text = shared.metrics.encode(listeners, silent, loudness, &others);
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }

@@ -1,5 +1,7 @@
 //! What operators watch, in Prometheus' terms.
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
@@ -109,11 +111,13 @@ struct StationLabel {
 
 impl Metrics {
     /// The text Prometheus scrapes. `listeners` are the stations known now, `silent` those
-    /// where dead air is listened for, `others` what the gate counts.
+    /// where dead air is listened for, `loudness` the integrated one of those that are
+    /// measured, `others` what the gate counts.
     pub(crate) fn encode(
         &self,
         listeners: Vec<(String, u64)>,
         silent: Vec<(String, bool)>,
+        loudness: Vec<(String, f64)>,
         others: &[crate::gate::Count],
     ) -> String {
         let mut registry = Registry::with_prefix("skywave");
@@ -130,6 +134,13 @@ impl Metrics {
         }
         let help = "1 while a station's source sends silence, where that is listened for";
         registry.register("silent", help, by_station);
+        let by_station = Family::<StationLabel, Gauge<f64, AtomicU64>>::default();
+        for (station, lufs) in loudness {
+            let gauge = by_station.get_or_create(&StationLabel { station });
+            gauge.set(lufs);
+        }
+        let help = "Integrated loudness of each station that is measured, in LUFS";
+        registry.register("loudness_lufs", help, by_station);
         self.register(&mut registry);
         for other in others {
             let counter = Counter::<u64>::default();

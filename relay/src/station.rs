@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use media::transcoder::Loudness;
 use tokio::sync::Notify;
 use wire::frame::{Error, Reply};
 use wire::message::{
@@ -17,7 +18,7 @@ use wire::message::{
 use wire::{StationId, TrackId};
 
 use crate::clock::Now;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::fanout::rendition::Transcoder;
 use crate::fanout::{Listener, Redundancy, Track};
 use crate::gate::Gate;
@@ -93,6 +94,7 @@ struct Inner {
 struct Live {
     track: Arc<Track>,
     transcoder: Option<Transcoder>,
+    loudness: Option<config::Loudness>,
 }
 
 /// How a session is reached.
@@ -397,6 +399,22 @@ impl Stations {
             .counts()
             .map(|(id, count)| (id.to_string(), count))
             .collect()
+    }
+
+    /// How loud the station is, while that is measured.
+    pub(crate) fn loudness(&self, id: &StationId) -> Option<Loudness> {
+        self.lock().loudness(id, Now::read())
+    }
+
+    /// Integrated loudness in LUFS of each station that is measured and was heard.
+    pub(crate) fn all_loudness(&self) -> Vec<(String, f64)> {
+        let (inner, now) = (self.lock(), Now::read());
+        let ids = inner.core.counts().map(|(id, _)| id);
+        let measured = ids.filter_map(|id| {
+            let loudness = inner.loudness(id, now)?;
+            Some((id.to_string(), loudness.reading.integrated_lufs?))
+        });
+        measured.collect()
     }
 
     /// Bytes kept of what stations sent last.

@@ -555,3 +555,38 @@ async fn dead_air_is_told_and_played_over() {
         (counts == [1, 1]).then_some(())
     });
 }
+
+#[tokio::test]
+async fn loudness_is_measured_and_renditions_are_levelled() {
+    let folder = tones(&[("a.wav", 1_000.0)], 4.0);
+    let loudness = "[stations.loudness]\ntarget_lufs = -23";
+    let settings = station(folder.path(), &format!("crossfade = '0s'\n{loudness}"));
+    let server = Server::start_within(&[], &settings, &[]);
+    server.observe().await.is_live("tone").await;
+    let listener = server.listen("tone", 8.0, &["--rendition", "high"]);
+    let about = until("it is measured", || {
+        let (_, about) = ask(server.http(), "GET", "/api/v1/stations/tone", b"", None);
+        about["loudness"]["short_term_lufs"].as_f64()?;
+        about["loudness"]["gain_db"].as_f64()?;
+        Some(about["loudness"].clone())
+    });
+    let value = |name: &str| about[name].as_f64().unwrap();
+    // Tones of half and a quarter of full scale at 1 kHz; two alike read their level in dBFS.
+    let expected = 10.0 * f64::log10((0.5 * 0.5 + 0.25 * 0.25) / 2.0);
+    for name in ["momentary_lufs", "short_term_lufs", "integrated_lufs"] {
+        assert!((value(name) - expected).abs() < 0.5, "{name}: {about}");
+    }
+    assert!((value("true_peak_dbtp") + 6.0).abs() < 0.5, "{about}");
+    let heard = listener.finish();
+    let settled = &heard.sound[2 * 48_000 * 4..];
+    let mut meter = media::loudness::Meter::new();
+    meter.push(settled);
+    let levelled = meter.reading().integrated_lufs.unwrap();
+    assert!((levelled + 23.0).abs() < 1.0, "{levelled} LUFS of -23");
+    let (_, metrics) = ask(server.http(), "GET", "/metrics", b"", None);
+    let metrics = metrics.as_str().unwrap();
+    assert!(
+        metrics.contains("skywave_loudness_lufs{station=\"tone\"}"),
+        "{metrics}"
+    );
+}

@@ -1,5 +1,6 @@
 use super::*;
 use crate::decoder::Decoder;
+use crate::loudness::Target;
 use crate::measure::{deinterleave, find_gaps, tone_snr};
 use crate::packetizer::Packetizer;
 use crate::testing::{Link, LinkConfig};
@@ -208,6 +209,71 @@ fn renditions_come_and_go_while_the_source_flows() {
         low.windows(2)
             .all(|pair| pair[1].timestamp == pair[0].timestamp + 960)
     );
+}
+
+#[test]
+fn a_soft_source_comes_to_the_target_in_its_renditions_at_the_same_media_time() {
+    // -30 LUFS: a stereo tone of 997 Hz reads what its level is in dBFS.
+    let level = 10f64.powf(-30.0 / 20.0);
+    let mut packetizer = Packetizer::new(encoder::Config::default(), 0, 48_000).unwrap();
+    let mut packets = Vec::new();
+    let sound: Vec<f32> = (0..48_000 * 12)
+        .flat_map(|n| {
+            let angle = n as f64 * 997.0 / 48_000.0 * std::f64::consts::TAU;
+            [(angle.sin() * level) as f32; 2]
+        })
+        .collect();
+    packetizer
+        .push(&sound, |packet| packets.push(packet))
+        .unwrap();
+    let target = Target {
+        lufs: -16.0,
+        true_peak_dbtp: -1.0,
+    };
+    let mut plain = maker(Rendition::High);
+    let mut levelled = maker(Rendition::High);
+    levelled.measure(Some(target));
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    for packet in &packets {
+        let packet = packet.as_packet(None);
+        plain
+            .handle_packet(&packet, |_, made| before.push(made))
+            .unwrap();
+        levelled
+            .handle_packet(&packet, |_, made| after.push(made))
+            .unwrap();
+    }
+    assert_eq!(before[0].timestamp, after[0].timestamp);
+    let measured = |packets: &[EncodedPacket]| {
+        let left = decode(packets);
+        let stereo: Vec<f32> = left.iter().flat_map(|value| [*value; 2]).collect();
+        let mut meter = crate::loudness::Meter::new();
+        // The gain has settled by then.
+        meter.push(&stereo[2 * 48_000 * 4..]);
+        meter.reading()
+    };
+    let reading = measured(&after);
+    assert!(
+        (reading.integrated_lufs.unwrap() + 16.0).abs() < 1.0,
+        "{reading:?}"
+    );
+    assert!(reading.true_peak_dbtp.unwrap() <= -1.0, "{reading:?}");
+    let loudness = levelled.loudness().unwrap();
+    assert!(
+        (loudness.reading.integrated_lufs.unwrap() + 30.0).abs() < 0.5,
+        "{loudness:?}"
+    );
+    assert!(
+        (loudness.gain_db.unwrap() - 14.0).abs() < 1.0,
+        "{loudness:?}"
+    );
+    assert!(plain.loudness().is_none());
+    // The phase of the tone tells the media time to the sample.
+    let phase =
+        |packets: &[EncodedPacket]| tone_snr(&decode(packets)[480_000..], 48_000.0, 997.0).phase;
+    let off = (phase(&before) - phase(&after)).rem_euclid(std::f64::consts::TAU);
+    let off = off.min(std::f64::consts::TAU - off);
+    assert!(off < 0.05, "{off} radians apart");
 }
 
 proptest! {

@@ -8,13 +8,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use media::transcoder::{self, Rendition};
+use media::transcoder::{self, Loudness, Rendition};
 use prometheus_client::metrics::gauge::Gauge;
 use wire::TrackId;
 use wire::audio::{Copies, Datagram, SendTime};
 
 use super::queue::PacketQueue;
 use super::{Listener, Packet, Sent, Sink, Track, Tuned};
+use crate::config;
 use crate::metrics::Metrics;
 
 /// Sound that may wait for the codec while it is kept from running; beyond it the
@@ -26,16 +27,27 @@ const CODEC_WAIT: Duration = Duration::from_secs(1);
 pub(crate) struct Transcoder {
     listener: Arc<Listener>,
     intake: Arc<Intake>,
+    measured: Measured,
     /// The tracks it makes.
     made: Vec<(TrackId, Rendition)>,
 }
 
 impl Transcoder {
     /// Starts with no rendition of what `source` carries.
-    pub(crate) fn start(source: &Arc<Track>, metrics: &Arc<Metrics>) -> Option<Self> {
+    pub(crate) fn start(
+        source: &Arc<Track>,
+        loudness: Option<config::Loudness>,
+        metrics: &Arc<Metrics>,
+    ) -> Option<Self> {
         let intake = Arc::new(Intake::new(Arc::clone(metrics)));
+        let mut transcoder = transcoder::Transcoder::new();
+        if let Some(loudness) = loudness {
+            transcoder.measure(loudness.target());
+        }
+        let measured = Measured::default();
         let maker = Maker {
-            transcoder: transcoder::Transcoder::new(),
+            transcoder,
+            measured: Arc::clone(&measured),
             outputs: Vec::new(),
             active: metrics.renditions_active.clone(),
             _running: Running::new(metrics.transcoders_active.clone()),
@@ -51,6 +63,7 @@ impl Transcoder {
         Some(Self {
             listener,
             intake,
+            measured,
             made: Vec::new(),
         })
     }
@@ -77,6 +90,11 @@ impl Transcoder {
         self.made.is_empty()
     }
 
+    /// How loud the source is, when that is measured.
+    pub(crate) fn loudness(&self) -> Option<Loudness> {
+        *self.measured.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes no more packets of that track.
     pub(crate) fn leave(&self, source: &Track) {
         source.detach(&self.listener);
@@ -88,6 +106,9 @@ impl Drop for Transcoder {
         self.intake.close();
     }
 }
+
+/// How loud the source was last.
+type Measured = Arc<Mutex<Option<Loudness>>>;
 
 /// What is to be made from now on.
 #[derive(Debug)]
@@ -187,6 +208,7 @@ impl Sink for Tap {
 /// The codec, on its thread.
 struct Maker {
     transcoder: transcoder::Transcoder,
+    measured: Measured,
     outputs: Vec<Output>,
     active: Gauge,
     _running: Running,
@@ -226,7 +248,11 @@ impl Maker {
     fn run(mut self, intake: &Intake) {
         while let Some(work) = intake.pop() {
             match work {
-                Work::Packet(packet) => self.take(&packet.datagram()),
+                Work::Packet(packet) => {
+                    self.take(&packet.datagram());
+                    let measured = self.transcoder.loudness();
+                    *self.measured.lock().unwrap_or_else(PoisonError::into_inner) = measured;
+                }
                 Work::Command(Command::Add(rendition, track)) => self.add(rendition, track),
                 Work::Command(Command::Remove(rendition)) => self.remove(rendition),
             }

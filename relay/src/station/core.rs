@@ -15,7 +15,7 @@ use wire::frame::{Error, Push};
 use wire::message::{Counts, Metadata, Station, StationState, Track, TrackParams};
 use wire::{StationId, TrackId};
 
-use super::effect::{Audience, Effect, Lane, SourceId};
+use super::effect::{Audience, Effect, Lane, SourceId, Traits};
 use super::events::EventLog;
 use super::ladder::Rendition;
 use super::media_clock::MediaClock;
@@ -81,6 +81,7 @@ struct Entry {
     /// stand-in with something to play.
     stand_in: Option<Duration>,
     dead_air: Option<config::DeadAir>,
+    loudness: Option<config::Loudness>,
 }
 
 /// What a source says about its station besides.
@@ -167,6 +168,7 @@ impl Core {
             );
             entry.configured = true;
             entry.dead_air = station.dead_air;
+            entry.loudness = station.loudness;
             core.stations.insert(station.id.clone(), entry);
         }
         core
@@ -277,6 +279,7 @@ impl Entry {
             update_told: Throttle::default(),
             stand_in: None,
             dead_air: None,
+            loudness: None,
         }
     }
 
@@ -296,6 +299,14 @@ impl Entry {
             metadata: on_air.and_then(|on_air| on_air.metadata(now)).cloned(),
             renditions: Rendition::names(),
             rewind_ms: self.rewind.as_millis() as u64,
+        }
+    }
+
+    /// What its tracks are made with.
+    fn traits(&self) -> Traits {
+        Traits {
+            kept: self.rewind,
+            loudness: self.loudness,
         }
     }
 

@@ -9,6 +9,7 @@ use wire::message::{CountsByStation, Metadata, PublishEndCode};
 use wire::{StationId, TrackId};
 
 use super::media_clock::MediaClock;
+use crate::config;
 use crate::session::SessionId;
 
 /// One publish, by a session or from inside the process.
@@ -22,14 +23,14 @@ pub(crate) enum Effect {
     Tell(Audience, Lane, Push),
     /// Tell the subscribers of `stations` new counts.
     Counts(CountsByStation),
-    /// A track begins to exist, and keeps so much of what it carries.
-    Open(TrackId, Duration),
+    /// A source's track begins to exist.
+    Open(TrackId, Traits),
     /// A rendition's track begins to exist, to be made from another track.
     Make {
         track: TrackId,
         from: TrackId,
         rendition: transcoder::Rendition,
-        kept: Duration,
+        traits: Traits,
     },
     /// All who take the first track, transcoders included, take the second instead.
     Move(TrackId, TrackId),
@@ -51,6 +52,15 @@ pub(crate) enum Effect {
     EndCarried(StationId),
     /// Something happened to a station that parts of the relay follow.
     Happened(StationId, Happening),
+}
+
+/// What the tracks of a station are made with.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Traits {
+    /// How much is kept for those who go back.
+    pub(crate) kept: Duration,
+    /// What is done about its loudness.
+    pub(crate) loudness: Option<config::Loudness>,
 }
 
 /// How a session hears what passed before.

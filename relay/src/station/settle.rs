@@ -11,7 +11,7 @@ use wire::message::{ListenResult, STATIONS_CHANNEL, SubscribeParams, Subscribed}
 use wire::{StationId, TrackId};
 
 use super::core::Published;
-use super::effect::{Audience, Back, Effect, Lane};
+use super::effect::{Audience, Back, Effect, Lane, Traits};
 use super::ingest::Feed;
 use super::{Inner, Live};
 use crate::clock::Now;
@@ -51,14 +51,14 @@ impl Inner {
                     }
                 }
             }
-            Effect::Open(track, kept) => self.open(track, kept),
+            Effect::Open(track, traits) => self.open_source(track, traits),
             Effect::Make {
                 track,
                 from,
                 rendition,
-                kept,
+                traits,
             } => {
-                self.open(track, kept);
+                self.open(track, traits);
                 self.make(track, from, rendition);
             }
             Effect::Move(from, to) => self.move_listeners(from, to),
@@ -117,6 +117,12 @@ impl Inner {
         self.feeds.retain(|source, _| self.core.has_source(*source));
         self.feeds.insert(published.source, Arc::clone(&feed));
         feed
+    }
+
+    /// How loud the station is, while that is measured.
+    pub(super) fn loudness(&self, id: &StationId, now: Now) -> Option<transcoder::Loudness> {
+        let (_, track, _) = self.core.on_air(id, now)?;
+        self.tracks.get(&track)?.transcoder.as_ref()?.loudness()
     }
 
     pub(super) fn subscribe_all(
@@ -206,7 +212,16 @@ impl Inner {
         }
     }
 
-    fn open(&mut self, id: TrackId, time: Duration) {
+    fn open_source(&mut self, id: TrackId, traits: Traits) {
+        self.open(id, traits);
+        let live = self.tracks.get_mut(&id);
+        if let Some(live) = live.filter(|live| live.is_measured()) {
+            live.transcoder = Transcoder::start(&live.track, live.loudness, &self.metrics);
+        }
+    }
+
+    fn open(&mut self, id: TrackId, traits: Traits) {
+        let time = traits.kept;
         let kept = Kept {
             time,
             bytes: match time.is_zero() {
@@ -215,8 +230,12 @@ impl Inner {
             },
         };
         let track = Track::new(id, kept, Arc::clone(&self.metrics));
-        let transcoder = None;
-        self.tracks.insert(id, Live { track, transcoder });
+        let live = Live {
+            track,
+            transcoder: None,
+            loudness: traits.loudness,
+        };
+        self.tracks.insert(id, live);
     }
 
     fn make(&mut self, id: TrackId, from: TrackId, rendition: transcoder::Rendition) {
@@ -224,7 +243,8 @@ impl Inner {
         let source = self.tracks.get_mut(&from);
         if let (Some(source), Some(made)) = (source, made) {
             if source.transcoder.is_none() {
-                source.transcoder = Transcoder::start(&source.track, &self.metrics);
+                let (track, loudness) = (&source.track, source.loudness);
+                source.transcoder = Transcoder::start(track, loudness, &self.metrics);
             }
             if let Some(transcoder) = &mut source.transcoder {
                 transcoder.add(rendition, &made);
@@ -240,8 +260,12 @@ impl Inner {
         // It takes its source's packets as a listener of that track, which moved.
         let transcoder = self.tracks.get_mut(&from);
         let transcoder = transcoder.and_then(|live| live.transcoder.take());
-        if let Some(live) = self.tracks.get_mut(&to) {
-            live.transcoder = transcoder;
+        if let (Some(live), Some(transcoder)) = (self.tracks.get_mut(&to), transcoder) {
+            // What was heard so far counts on.
+            let own = live.transcoder.replace(transcoder);
+            if let Some(own) = own {
+                own.leave(&live.track);
+            }
         }
         for member in self.sessions.values_mut() {
             if member.track == Some(from) {
@@ -257,9 +281,11 @@ impl Inner {
         live.track.close();
         self.players.closed(id);
         for source in self.tracks.values_mut() {
+            let measured = source.is_measured();
             let transcoder = source.transcoder.as_mut();
-            let idle = transcoder.is_some_and(|made| made.remove(id) && made.is_idle());
-            if let Some(transcoder) = source.transcoder.take_if(|_| idle) {
+            let unused =
+                transcoder.is_some_and(|made| made.remove(id) && made.is_idle() && !measured);
+            if let Some(transcoder) = source.transcoder.take_if(|_| unused) {
                 transcoder.leave(&source.track);
             }
         }
@@ -268,6 +294,13 @@ impl Inner {
                 member.track = None;
             }
         }
+    }
+}
+
+impl Live {
+    /// Whether its sound is measured though no rendition may be made of it.
+    fn is_measured(&self) -> bool {
+        self.loudness.is_some_and(|loudness| loudness.measure)
     }
 }
 

@@ -286,6 +286,7 @@ async fn what_is_no_stream_is_said_in_plain_words() {
         config.stations = vec![relay::config::Station {
             rewind_minutes: None,
             dead_air: None,
+            loudness: None,
             id: "quiet".parse().unwrap(),
             name: None,
             description: String::new(),

@@ -95,10 +95,7 @@ impl Core {
         let Some(on_air) = entry.and_then(|entry| entry.on_air.as_ref()) else {
             return Ok(None);
         };
-        let (from, kept) = (
-            on_air.track,
-            entry.map_or(Duration::ZERO, |entry| entry.rewind),
-        );
+        let (from, traits) = (on_air.track, entry.map(Entry::traits).unwrap_or_default());
         if let Rendition::Made(rendition) = rendition
             && !on_air.ladder.contains_key(&rendition)
         {
@@ -120,7 +117,7 @@ impl Core {
                 track,
                 from,
                 rendition,
-                kept,
+                traits,
             });
         }
         Ok(self

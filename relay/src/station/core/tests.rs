@@ -430,6 +430,7 @@ fn unconfigured_stations_are_forgotten_and_bounded() {
             description: "always there".into(),
             rewind_minutes: None,
             dead_air: None,
+            loudness: None,
         }];
     });
     let on =

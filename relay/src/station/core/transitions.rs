@@ -12,7 +12,7 @@ use super::super::effect::{Audience, Effect, Happening, Lane};
 use super::super::ladder::Rendition;
 use super::super::media_clock::{MediaClock, samples};
 use super::super::timeline::Timeline;
-use super::{Core, OnAir, Source};
+use super::{Core, Entry, OnAir, Source};
 use crate::clock::Now;
 
 impl Core {
@@ -51,7 +51,7 @@ impl Core {
         let Some(entry) = self.stations.get_mut(id) else {
             return;
         };
-        self.effects.push_back(Effect::Open(track, entry.rewind));
+        self.effects.push_back(Effect::Open(track, entry.traits()));
         entry.peak = entry.listeners.len() as u64;
         entry.peak_told = 0;
         entry.on_air = Some(OnAir {
@@ -107,9 +107,9 @@ impl Core {
 
     fn replace_track(&mut self, id: &StationId, former: TrackId, params: TrackParams) {
         let track = self.new_track();
-        let kept = self.stations.get(id).map(|entry| entry.rewind);
-        let kept = kept.unwrap_or_default();
-        self.effects.push_back(Effect::Open(track, kept));
+        let traits = self.stations.get(id).map(Entry::traits);
+        let traits = traits.unwrap_or_default();
+        self.effects.push_back(Effect::Open(track, traits));
         self.effects.push_back(Effect::Move(former, track));
         self.effects.push_back(Effect::Close(former));
         let Some(entry) = self.stations.get_mut(id) else {

@@ -10,6 +10,7 @@ pub(super) fn watched(name: &str) -> Configured {
         name: Some("Demo".into()),
         description: String::new(),
         rewind_minutes: None,
+        loudness: None,
         dead_air: Some(DeadAir {
             below_dbfs: -50.0,
             after: SECOND,

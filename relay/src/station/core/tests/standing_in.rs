@@ -11,6 +11,7 @@ fn a_stand_in_plays_whenever_nobody_else_does() {
             description: String::new(),
             rewind_minutes: None,
             dead_air: None,
+            loudness: None,
         });
     });
     let demo = id("demo");
