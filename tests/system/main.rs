@@ -20,6 +20,7 @@ mod encoders;
 mod faults;
 mod files;
 mod harness;
+mod hostile;
 mod kills;
 mod lossy;
 mod outage;

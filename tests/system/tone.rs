@@ -14,6 +14,11 @@ const RATE: f64 = 48_000.0;
 
 /// Writes a stereo tone as 16-bit WAV at 44.1 kHz.
 pub(crate) fn write_wav(path: &Path, freq: f64, seconds: f64) {
+    write_sound(path, seconds, |time| (TAU * freq * time).sin());
+}
+
+/// The same of any sound: values of full scale by the time in seconds.
+pub(crate) fn write_sound(path: &Path, seconds: f64, value: impl Fn(f64) -> f64) {
     let rate = 44_100u32;
     let frames = (seconds * f64::from(rate)) as u32;
     let mut wav = Vec::new();
@@ -25,9 +30,9 @@ pub(crate) fn write_wav(path: &Path, freq: f64, seconds: f64) {
     wav.extend(b"\x04\0\x10\0data");
     wav.extend((frames * 4).to_le_bytes());
     for n in 0..frames {
-        let sine = (TAU * freq * f64::from(n) / f64::from(rate)).sin();
+        let value = value(f64::from(n) / f64::from(rate));
         for amplitude in [LEFT, RIGHT] {
-            wav.extend(((sine * amplitude * 32_767.0).round() as i16).to_le_bytes());
+            wav.extend(((value * amplitude * 32_767.0).round() as i16).to_le_bytes());
         }
     }
     std::fs::write(path, wav).unwrap();
