@@ -31,6 +31,9 @@ pub struct Config {
     /// Connections in handshake with an address not validated. Above it new ones must
     /// come back with a token (a stateless retry, one more round trip). Default 100.
     pub handshakes_unvalidated_max: usize,
+    /// Connections in handshake from one such address, validated ones only; further first
+    /// packets are dropped. Default 256.
+    pub handshakes_per_address_max: usize,
     /// Handshakes begun in a second, so that a flood leaves the processor to those on air
     /// (one costs about half a millisecond). Above it: retry, then drop. Default 400.
     pub handshakes_per_second: u32,
@@ -44,6 +47,8 @@ pub struct Config {
     pub keep_alive: Duration,
     /// The longest a [`Close`](crate::Command::Close) waits for what was written. Default 2 s.
     pub close_timeout: Duration,
+    /// The code clients see when their thread failed and starts anew. Default 0.
+    pub failure_code: u32,
     /// The longest a frame waits for a listener's congestion window; older ones are
     /// dropped for that listener. Default 200 ms.
     pub frame_age_max: Duration,
@@ -97,11 +102,13 @@ impl Config {
             sessions_per_address_max: 256,
             handshakes_max: 1_000,
             handshakes_unvalidated_max: 100,
+            handshakes_per_address_max: 256,
             handshakes_per_second: 400,
             handshake_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(20),
             keep_alive: Duration::from_secs(5),
             close_timeout: Duration::from_secs(2),
+            failure_code: 0,
             frame_age_max: Duration::from_millis(200),
             frames_behind_max: 10,
             lane_writes_max: 256,

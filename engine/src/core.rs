@@ -286,6 +286,11 @@ impl Core {
     /// Closes every connection at once. To part in peace, close sessions one by one
     /// before, each with its code.
     pub fn shut_down(&mut self, now: Instant) {
+        self.end_all(now, None);
+    }
+
+    /// Closes every connection at once, those with a session with that code.
+    pub(crate) fn end_all(&mut self, now: Instant, code: Option<u32>) {
         for slot in 0..self.sessions.len() {
             if let Some(Some(session)) = self.sessions.get_mut(slot) {
                 let mut context = Context {
@@ -294,7 +299,7 @@ impl Core {
                     events: &mut self.events,
                 };
                 session.absorb();
-                session.abandon(&mut context);
+                session.abandon(&mut context, code);
                 self.after_input(now, slot);
             }
         }

@@ -52,6 +52,8 @@ pub struct ThreadStats {
     pub core: Stats,
     /// Packets the kernel did not take.
     pub packets_unsent: u64,
+    /// Times the socket failed to give what had arrived.
+    pub receives_failed: u64,
     /// Packets handed over to the thread whose connection they belong to.
     pub packets_handed: u64,
     /// Times it failed and started anew.
@@ -208,6 +210,14 @@ impl Handle {
             if inbox.frame(track, frames.clone()) {
                 self.0.frames_pushed_out.fetch_add(1, Ordering::Relaxed);
             }
+        }
+    }
+
+    /// Has a thread panic in its next turn.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn fail(&self, thread: u8) {
+        if let Some(inbox) = self.0.inboxes.get(usize::from(thread)) {
+            inbox.fail();
         }
     }
 

@@ -42,6 +42,8 @@ pub(crate) struct Mail {
     pub(crate) frames: VecDeque<(TrackId, Frames)>,
     pub(crate) handed: VecDeque<Handed>,
     pub(crate) is_stopping: bool,
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) is_failing: bool,
 }
 
 impl Mail {
@@ -113,6 +115,12 @@ impl Inbox {
         }
     }
 
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn fail(&self) {
+        lock(&self.mail).is_failing = true;
+        self.wake();
+    }
+
     pub(crate) fn stop(&self) {
         lock(&self.mail).is_stopping = true;
         self.wake();
@@ -125,6 +133,10 @@ impl Inbox {
         std::mem::swap(&mut mail.frames, &mut into.frames);
         std::mem::swap(&mut mail.handed, &mut into.handed);
         into.is_stopping = mail.is_stopping;
+        #[cfg(any(test, feature = "testing"))]
+        {
+            into.is_failing = std::mem::take(&mut mail.is_failing);
+        }
     }
 
     /// Says that the thread is about to wait. Returns whether it may: mail that came

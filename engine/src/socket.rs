@@ -42,6 +42,8 @@ pub(crate) struct Socket {
     arrivals: Vec<Arrival>,
     /// Packets the kernel did not take.
     pub(crate) failed: u64,
+    /// Times it failed to give packets.
+    pub(crate) receives_failed: u64,
 }
 
 /// What came with a received packet; its bytes are in the buffer of the same number.
@@ -119,6 +121,7 @@ impl Socket {
             buffers: vec![[0; PACKET_BYTES]; RECEIVED_MAX],
             arrivals: Vec::with_capacity(RECEIVED_MAX),
             failed: 0,
+            receives_failed: 0,
         }
     }
 
@@ -143,7 +146,10 @@ impl Socket {
             Err(Errno::EAGAIN | Errno::EINTR) => return Ok(false),
             // An ICMP message about a packet sent before: not this call's failure.
             Err(Errno::ECONNREFUSED | Errno::EHOSTUNREACH | Errno::ENETUNREACH) => return Ok(true),
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                self.receives_failed += 1;
+                return Err(error.into());
+            }
         }
         for (arrival, buffer) in self.arrivals.iter().zip(&self.buffers) {
             if arrival.remote.port() != 0 {
@@ -289,5 +295,69 @@ fn address_of(storage: &SockaddrStorage) -> Option<SocketAddr> {
         // Flow and scope are kept: link-local addresses need the scope.
         (_, Some(v6)) => Some(SocketAddr::V6((*v6).into())),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn socket(address: &str) -> Socket {
+        Socket::new(Bound::bind(address.parse().unwrap()).unwrap())
+    }
+
+    fn push(batch: &mut Batch, to: SocketAddr, from: Option<IpAddr>, bytes: &[u8]) {
+        assert!(batch.push(|buffer| {
+            buffer.extend_from_slice(bytes);
+            Some((to, from))
+        }));
+    }
+
+    #[test]
+    fn packets_the_kernel_refuses_are_counted_and_the_others_go_out() {
+        let (mut sender, mut receiver) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
+        let to = receiver.address();
+        let mut batch = Batch::new();
+        push(&mut batch, to, None, b"first");
+        // EMSGSIZE: larger than UDP has.
+        push(&mut batch, to, None, &[0; 70_000]);
+        push(&mut batch, to, None, b"second");
+        // EINVAL: no such port; EACCES, as a firewall's EPERM: to everybody.
+        push(
+            &mut batch,
+            SocketAddr::from(([127, 0, 0, 1], 0)),
+            None,
+            b"x",
+        );
+        let everybody = SocketAddr::from(([255, 255, 255, 255], 9));
+        push(&mut batch, everybody, None, b"x");
+        // EINVAL: an address that is not ours.
+        push(&mut batch, to, Some([203, 0, 113, 9].into()), b"x");
+        push(&mut batch, to, Some([127, 0, 0, 1].into()), b"third");
+        sender.send(&batch);
+        assert_eq!(sender.failed, 4);
+        let mut got = Vec::new();
+        while got.len() < 3 {
+            receiver
+                .receive(|_, _, bytes| got.push(bytes.to_vec()))
+                .unwrap();
+        }
+        assert_eq!(got, [&b"first"[..], b"second", b"third"]);
+    }
+
+    #[test]
+    fn what_comes_too_large_is_cut_and_an_empty_packet_is_one() {
+        let mut receiver = socket("127.0.0.1:0");
+        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        sender.send_to(&[7; 9000], receiver.address()).unwrap();
+        sender.send_to(&[], receiver.address()).unwrap();
+        let mut sizes = Vec::new();
+        while sizes.len() < 2 {
+            receiver
+                .receive(|_, _, bytes| sizes.push(bytes.len()))
+                .unwrap();
+        }
+        assert_eq!(sizes, [PACKET_BYTES, 0]);
+        assert_eq!(receiver.receives_failed, 0);
     }
 }

@@ -8,5 +8,5 @@ mod pair;
 mod udp;
 
 pub use clients::{ClientEvent, Clients, client_config};
-pub use pair::{Pair, server_tls, tls_pair};
+pub use pair::{Pair, Traffic, client_tls, first_packets, server_tls, tls_pair};
 pub use udp::Udp;

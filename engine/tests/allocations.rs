@@ -1,9 +1,10 @@
 //! What the way of a frame allocates, counted.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use skywave_engine::testing::Pair;
+use skywave_engine::testing::{Pair, first_packets};
 use skywave_engine::{Batch, Command, Frame};
 use wire::TrackId;
 
@@ -18,6 +19,8 @@ mod counting {
 
     thread_local! {
         pub(super) static COUNT: Cell<u64> = const { Cell::new(0) };
+        /// Bytes this thread has allocated and not given back.
+        pub(super) static LIVE: Cell<i64> = const { Cell::new(0) };
     }
 
     struct Counting;
@@ -27,11 +30,13 @@ mod counting {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
             // A thread's end may come here after its counter is gone.
             let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+            let _ = LIVE.try_with(|live| live.set(live.get() + layout.size() as i64));
             // SAFETY: the caller's promise.
             unsafe { System.alloc(layout) }
         }
 
         unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+            let _ = LIVE.try_with(|live| live.set(live.get() - layout.size() as i64));
             // SAFETY: the caller's promise.
             unsafe { System.dealloc(block, layout) }
         }
@@ -94,4 +99,41 @@ fn a_frame_allocates_for_no_listener_but_what_its_acknowledgement_takes() {
         allocations * 5 < packets as u64 * 3,
         "{allocations} allocations for {packets} packets"
     );
+}
+
+#[test]
+fn half_open_handshakes_by_the_thousand_take_bounded_memory_and_give_it_back() {
+    const HALF_OPEN_MAX: usize = 64;
+    let mut pair = Pair::new(|config| {
+        config.handshakes_unvalidated_max = HALF_OPEN_MAX;
+        config.handshakes_max = 2 * HALF_OPEN_MAX;
+    });
+    pair.clients.shows_datagrams = false;
+    let track = TrackId::new(1).unwrap();
+    let (client, opened) = pair.open();
+    let session = opened.session;
+    let join = Command::Join { session, track };
+    pair.core.handle_command(pair.now, join);
+    let firsts = first_packets(4000);
+    let before = counting::LIVE.get();
+    let mut most = 0;
+    for (round, firsts) in (0..).zip(firsts.chunks(40)) {
+        for (number, first) in (0..).zip(firsts) {
+            pair.inject(SocketAddr::from(([172, 16, round, number], 7)), first);
+        }
+        pair.core.handle_frame(track, Frame::new(&[7; 250]));
+        pair.run(Duration::from_millis(20));
+        pair.traffic.clear();
+        most = most.max(counting::LIVE.get() - before);
+    }
+    let each = most / HALF_OPEN_MAX as i64;
+    println!("{most} bytes at most, {each} each");
+    assert!(pair.core.stats().handshakes <= HALF_OPEN_MAX);
+    assert!(each < 100_000, "{each} bytes for each handshake let in");
+    pair.run(Duration::from_secs(30));
+    assert_eq!(pair.core.stats().sessions, 1);
+    pair.strays.clear();
+    let after = counting::LIVE.get() - before;
+    assert!(after < most / 8, "{after} bytes of {most} stay");
+    assert_eq!(pair.clients.datagrams(client), 100);
 }

@@ -197,3 +197,29 @@ fn a_configuration_that_cannot_serve_is_an_error() {
     assert!(Engine::start(Config::new(std::sync::Arc::new(bare)), address, 1, &[]).is_err());
     assert!(Engine::start(Config::new(server), address, 0, &[]).is_err());
 }
+
+#[test]
+fn a_thread_that_fails_ends_its_sessions_with_a_code_and_serves_again() {
+    let (server, client) = tls_pair();
+    let mut config = Config::new(server);
+    config.failure_code = 7;
+    let (engine, mut events) =
+        Engine::start(config, "127.0.0.1:0".parse().unwrap(), 1, &[]).unwrap();
+    let mut network = Network::new(&engine, client);
+    let lost = network.connect();
+    assert!(network.run_until(Duration::from_secs(5), |event| {
+        *event == ClientEvent::Open(lost)
+    }));
+    let before = opened(&mut events);
+    engine.handle().fail(0);
+    assert!(network.run_until(Duration::from_secs(5), |event| {
+        *event == ClientEvent::Lost(lost, "closed 7".into())
+    }));
+    let restarted = events.next_timeout(Duration::from_secs(5));
+    assert_eq!(restarted, Some(Event::ThreadRestarted { thread: 0 }));
+    let again = network.connect();
+    assert!(network.run_until(Duration::from_secs(5), |event| {
+        *event == ClientEvent::Open(again)
+    }));
+    assert_ne!(opened(&mut events).session, before.session);
+}

@@ -318,7 +318,7 @@ pub struct Limits {
     /// TCP connections at once, WebSocket sessions among them. Default 12,000.
     pub connections: usize,
     /// QUIC handshakes at once on each processor; above half of it addresses are
-    /// validated by a retry first. Default 512.
+    /// validated by a retry first, and one address has a quarter of it. Default 512.
     pub handshakes: usize,
     /// Stations known at once. Default 1,000.
     pub stations: usize,

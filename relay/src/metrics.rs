@@ -25,6 +25,10 @@ pub(crate) struct Metrics {
     pub(crate) datagrams_dropped: Counter,
     pub(crate) datagrams_rejected: Family<RejectLabel, Counter>,
     pub(crate) control_overflows: Counter,
+    pub(crate) packets_unsent: Counter,
+    pub(crate) receive_failures: Counter,
+    pub(crate) handshakes_retried: Counter,
+    pub(crate) transport_restarts: Counter,
     pub(crate) renditions_active: Gauge,
     pub(crate) transcoders_active: Gauge,
     pub(crate) rendition_overflows: Counter,
@@ -194,6 +198,26 @@ impl Metrics {
             "control_overflows",
             "Sessions whose control queue ran over",
             self.control_overflows.clone(),
+        );
+        to.register(
+            "packets_unsent",
+            "UDP packets the kernel did not take",
+            self.packets_unsent.clone(),
+        );
+        to.register(
+            "receive_failures",
+            "Times a UDP socket failed to give what had arrived",
+            self.receive_failures.clone(),
+        );
+        to.register(
+            "handshakes_retried",
+            "First packets of QUIC answered with a request for a valid address",
+            self.handshakes_retried.clone(),
+        );
+        to.register(
+            "transport_restarts",
+            "Threads of the WebTransport engine that failed and started anew",
+            self.transport_restarts.clone(),
         );
         to.register(
             "renditions_active",

@@ -40,13 +40,21 @@ impl Address {
     }
 }
 
+/// What comes from one address.
+#[derive(Debug, Clone, Copy, Default)]
+struct There {
+    sessions: usize,
+    /// Of these, in handshake.
+    handshakes: usize,
+}
+
 #[derive(Debug)]
 pub(super) struct Admission {
     sessions: usize,
     handshakes: usize,
     unvalidated: usize,
     /// Validated connections; an address not validated may be anybody's.
-    by_address: FxHashMap<Address, usize>,
+    by_address: FxHashMap<Address, There>,
     /// Handshakes that may begin now, in millionths.
     budget: u64,
     refilled: Instant,
@@ -79,17 +87,19 @@ impl Admission {
             return Verdict::Refuse;
         }
         let address = Address::new(remote.ip());
-        let from_there = self.by_address.get(&address).copied().unwrap_or(0);
+        let there = self.by_address.get(&address).copied().unwrap_or_default();
+        let is_full = there.sessions >= config.sessions_per_address_max;
+        let is_pushing = there.handshakes >= config.handshakes_per_address_max;
         let crowded = self.unvalidated >= config.handshakes_unvalidated_max;
         let starved = self.budget < 1_000_000;
         if !is_validated {
             // Who is over a limit must first show that the address is its own.
-            if crowded || starved || from_there >= config.sessions_per_address_max {
+            if crowded || starved || is_full || is_pushing {
                 return Verdict::Retry;
             }
-        } else if from_there >= config.sessions_per_address_max {
+        } else if is_full {
             return Verdict::Refuse;
-        } else if starved {
+        } else if starved || is_pushing {
             return Verdict::Ignore;
         }
         if self.handshakes >= config.handshakes_max {
@@ -104,7 +114,9 @@ impl Admission {
         self.handshakes += 1;
         let address = Address::new(remote.ip());
         if is_validated {
-            *self.by_address.entry(address).or_default() += 1;
+            let there = self.by_address.entry(address).or_default();
+            there.sessions += 1;
+            there.handshakes += 1;
         } else {
             self.unvalidated += 1;
         }
@@ -123,7 +135,9 @@ impl Admission {
         self.handshakes -= 1;
         if !std::mem::replace(&mut counted.validated, true) {
             self.unvalidated -= 1;
-            *self.by_address.entry(counted.address).or_default() += 1;
+            self.by_address.entry(counted.address).or_default().sessions += 1;
+        } else if let Some(there) = self.by_address.get_mut(&counted.address) {
+            there.handshakes -= 1;
         }
     }
 
@@ -134,9 +148,10 @@ impl Admission {
             self.unvalidated -= 1;
             return;
         }
-        if let Some(count) = self.by_address.get_mut(&counted.address) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(there) = self.by_address.get_mut(&counted.address) {
+            there.sessions -= 1;
+            there.handshakes -= usize::from(counted.in_handshake);
+            if there.sessions == 0 {
                 self.by_address.remove(&counted.address);
             }
         }
@@ -234,6 +249,31 @@ mod tests {
             admission.end(counted);
         }
         assert_eq!((admission.sessions(), admission.handshakes()), (0, 0));
+        assert!(admission.by_address.is_empty());
+    }
+
+    #[test]
+    fn one_address_begins_so_many_handshakes_at_once() {
+        let (now, mut config) = (Instant::now(), config());
+        config.sessions_per_address_max = 100;
+        config.handshakes_per_address_max = 2;
+        let mut admission = Admission::new(now, &config);
+        let mut first = admission.begin(client(1), true);
+        let second = admission.begin(client(1), true);
+        let judge = |admission: &mut Admission, number, is_validated| {
+            admission.judge(now, &config, client(number), is_validated)
+        };
+        assert_eq!(judge(&mut admission, 1, true), Verdict::Ignore);
+        assert_eq!(judge(&mut admission, 1, false), Verdict::Retry);
+        assert_eq!(judge(&mut admission, 2, true), Verdict::Accept);
+        admission.arrived(&mut first);
+        assert_eq!(judge(&mut admission, 1, true), Verdict::Accept);
+        let third = admission.begin(client(1), true);
+        assert_eq!(judge(&mut admission, 1, true), Verdict::Ignore);
+        admission.end(second);
+        assert_eq!(judge(&mut admission, 1, true), Verdict::Accept);
+        admission.end(first);
+        admission.end(third);
         assert!(admission.by_address.is_empty());
     }
 

@@ -97,8 +97,9 @@ impl Worker {
         })
     }
 
-    /// Serves until it is told to stop. A panic costs this thread's sessions: their
-    /// clients get a stateless reset for their next packet and come back.
+    /// Serves until it is told to stop. A panic costs this thread's sessions: they are
+    /// closed with [`Config::failure_code`] as far as that is possible still, the others'
+    /// clients get a stateless reset for their next packet; all come back.
     pub(super) fn run(mut self, pin: Option<usize>) {
         if let Some(processor) = pin {
             let mut set = CpuSet::new();
@@ -117,7 +118,10 @@ impl Worker {
             );
             let generation = (self.restarts as u32).wrapping_mul(GENERATIONS);
             match core(&self.config, &self.secrets, self.number, generation) {
-                Ok(core) => self.core = core,
+                Ok(core) => {
+                    let failed = std::mem::replace(&mut self.core, core);
+                    self.bury(failed);
+                }
                 // The same configuration was good at the start.
                 Err(error) => return tracing::error!(%error, "the engine's thread is lost"),
             }
@@ -126,6 +130,27 @@ impl Worker {
             let thread = self.number as u8;
             let mut event = Some(Event::ThreadRestarted { thread });
             self.events.send(|| event.take());
+        }
+    }
+
+    /// Tells the clients of a core that failed. It may fail again in doing so.
+    fn bury(&mut self, mut core: Core) {
+        self.batch.clear();
+        let now = Instant::now();
+        let told = catch_unwind(AssertUnwindSafe(|| {
+            core.end_all(now, Some(self.config.failure_code));
+            loop {
+                self.batch.clear();
+                let more = core.poll_transmit(now, &mut self.batch);
+                self.socket.send(&self.batch);
+                // What a broken core says of there being more is not to be relied on.
+                if !more || self.batch.packets().is_empty() {
+                    break;
+                }
+            }
+        }));
+        if told.is_err() {
+            tracing::warn!(thread = self.number, "not all sessions could be closed");
         }
     }
 
@@ -159,6 +184,8 @@ impl Worker {
     fn take_mail(&mut self, now: Instant) {
         let mut mail = std::mem::take(&mut self.mail);
         self.inboxes[self.number].take(&mut mail);
+        #[cfg(any(test, feature = "testing"))]
+        assert!(!mail.is_failing, "told to fail");
         for command in mail.commands.drain(..) {
             self.core.handle_command(now, command);
         }
@@ -212,7 +239,9 @@ impl Worker {
         match socket.receive(take) {
             Ok(more) => more,
             Err(error) => {
-                tracing::warn!(%error, "the engine's socket fails to receive");
+                if socket.receives_failed == 1 {
+                    tracing::warn!(%error, "the engine's socket fails to receive; counted from here on");
+                }
                 // It may be for good: do not spin.
                 std::thread::sleep(Duration::from_millis(1));
                 false
@@ -270,6 +299,7 @@ impl Worker {
         *self.stats.lock().unwrap_or_else(PoisonError::into_inner) = ThreadStats {
             core: self.core.stats(),
             packets_unsent: self.socket.failed,
+            receives_failed: self.socket.receives_failed,
             packets_handed: self.handed,
             restarts: self.restarts,
         };

@@ -67,6 +67,8 @@ pub struct Clients {
     scratch: Vec<u8>,
     /// Hand out datagrams as events; otherwise they are only counted.
     pub shows_datagrams: bool,
+    /// Read streams; otherwise what came stays, and takes the window with it.
+    pub reads_streams: bool,
 }
 
 /// A client's configuration: quinn's own defaults but for memory, so that the engine
@@ -103,7 +105,13 @@ impl Clients {
             events: VecDeque::new(),
             scratch: Vec::new(),
             shows_datagrams: true,
+            reads_streams: true,
         }
+    }
+
+    /// Clients that connect from now on have this configuration.
+    pub fn configure(&mut self, config: ClientConfig) {
+        self.config = config;
     }
 
     /// Begins a session with `https://localhost` + `path`.
@@ -223,6 +231,12 @@ impl Clients {
         self.clients[number].as_ref()?.connect
     }
 
+    /// The stream the session is controlled on.
+    #[must_use]
+    pub fn control_stream(&self, number: usize) -> Option<StreamId> {
+        self.clients[number].as_ref()?.control
+    }
+
     /// Ends the connection as wtransport does: by QUIC's application close.
     pub fn close(&mut self, now: Instant, number: usize, code: u32, reason: &'static str) {
         let Some(Some(client)) = self.clients.get_mut(number) else {
@@ -242,6 +256,12 @@ impl Clients {
             .map_or(0, |client| client.datagrams)
     }
 
+    /// Whether that client has not ended.
+    #[must_use]
+    pub fn has(&self, number: usize) -> bool {
+        matches!(self.clients.get(number), Some(Some(_)))
+    }
+
     /// Clients that have not ended.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -259,7 +279,9 @@ impl Clients {
             return;
         };
         while let Some(event) = client.conn.poll() {
-            client.quic_event(number, event, &mut self.events);
+            if self.reads_streams || !matches!(event, QuicEvent::Stream(_)) {
+                client.quic_event(number, event, &mut self.events);
+            }
         }
         while let Some(bytes) = client.conn.datagrams().recv() {
             client.datagrams += 1;

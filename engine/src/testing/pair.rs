@@ -1,7 +1,7 @@
 //! An engine's core and clients, joined by a network in virtual time.
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -61,6 +61,48 @@ pub fn server_tls() -> Arc<rustls::ServerConfig> {
     TLS.0.clone()
 }
 
+/// A client's TLS configuration that trusts [`server_tls`].
+#[must_use]
+pub fn client_tls() -> Arc<rustls::ClientConfig> {
+    TLS.1.clone()
+}
+
+/// First packets of so many clients that are never heard of again.
+#[must_use]
+pub fn first_packets(count: usize) -> Vec<Vec<u8>> {
+    let now = Instant::now();
+    let mut clients = Clients::new(client_config(client_tls()), [9; 32], now);
+    let mut batch = Batch::new();
+    let first = |_| {
+        batch.clear();
+        clients.connect(now, SERVER_ADDRESS, "/v1");
+        clients.poll_transmit(now, &mut batch);
+        batch.packets()[0].bytes.clone()
+    };
+    (0..count).map(first).collect()
+}
+
+/// UDP payload from and to one address, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// What the core was handed from there.
+    pub received: u64,
+    /// What the core sent there.
+    pub sent: u64,
+}
+
+impl Traffic {
+    /// Whether no more was sent than an address not validated may get: three times what came
+    /// from it (RFC 9000, section 8.1), and what quinn rounds that up by. While there is any
+    /// of it left it sends a whole packet, so that a move can be checked at all, whose
+    /// challenge fills 1,200 bytes.
+    #[must_use]
+    pub fn is_bounded(&self) -> bool {
+        const PACKET_BYTES: u64 = 1232;
+        self.sent <= 3 * self.received + PACKET_BYTES
+    }
+}
+
 /// A packet on its way: when it arrives, from where, to where.
 #[derive(Debug, Clone)]
 struct Flight {
@@ -68,6 +110,12 @@ struct Flight {
     from: SocketAddr,
     bytes: Vec<u8>,
 }
+
+/// Where the core is.
+const SERVER_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)), 4433);
+
+/// The newest packets to others that are kept.
+const STRAYS_MAX: usize = 256;
 
 /// A core and its clients.
 #[derive(Debug)]
@@ -86,6 +134,12 @@ pub struct Pair {
     pub loses: fn(u64) -> bool,
     /// Lose all packets of the clients.
     pub is_mute: bool,
+    /// Hold the clients' packets back, until this is false again: then all come at once.
+    pub is_holding: bool,
+    /// By address, from the start.
+    pub traffic: HashMap<SocketAddr, Traffic>,
+    /// Packets the core has sent to others than the clients, and nobody took; the newest 256.
+    pub strays: VecDeque<(SocketAddr, Vec<u8>)>,
     /// Packets the core has sent, lost ones included.
     pub sent: u64,
     /// Bytes the core has sent.
@@ -94,9 +148,9 @@ pub struct Pair {
     pub events: VecDeque<Event>,
     /// Everything the clients told and nobody took.
     pub client_events: VecDeque<ClientEvent>,
+    held: Vec<Vec<u8>>,
     to_core: VecDeque<Flight>,
     to_clients: VecDeque<Flight>,
-    server_address: SocketAddr,
 }
 
 impl Pair {
@@ -114,24 +168,27 @@ impl Pair {
         Self {
             now,
             core,
-            clients: Clients::new(client_config(TLS.1.clone()), [4; 32], now),
+            clients: Clients::new(client_config(client_tls()), [4; 32], now),
             client_address: SocketAddr::from(([10, 0, 0, 1], 1000)),
             delay: Duration::from_millis(10),
             loses: |_| false,
             is_mute: false,
+            is_holding: false,
+            traffic: HashMap::new(),
+            strays: VecDeque::new(),
+            held: Vec::new(),
             sent: 0,
             sent_bytes: 0,
             events: VecDeque::new(),
             client_events: VecDeque::new(),
             to_core: VecDeque::new(),
             to_clients: VecDeque::new(),
-            server_address: SocketAddr::from(([10, 0, 0, 2], 4433)),
         }
     }
 
     /// Begins a client's session.
     pub fn connect(&mut self) -> usize {
-        self.clients.connect(self.now, self.server_address, "/v1")
+        self.clients.connect(self.now, SERVER_ADDRESS, "/v1")
     }
 
     /// A client with an open session, and what the engine told of it.
@@ -183,8 +240,15 @@ impl Pair {
         }
     }
 
+    /// Where the core is.
+    #[must_use]
+    pub fn server_address(&self) -> SocketAddr {
+        SERVER_ADDRESS
+    }
+
     /// Delivers a packet of anybody's to the core, now.
     pub fn inject(&mut self, from: SocketAddr, bytes: &[u8]) {
+        self.traffic.entry(from).or_default().received += bytes.len() as u64;
         self.core
             .handle_datagram(self.now, from, None, BytesMut::from(bytes));
     }
@@ -193,7 +257,7 @@ impl Pair {
     pub fn deliver(&mut self, bytes: &[u8]) {
         self.to_clients.push_back(Flight {
             at: self.now + self.delay,
-            from: self.server_address,
+            from: SERVER_ADDRESS,
             bytes: bytes.to_vec(),
         });
     }
@@ -208,10 +272,14 @@ impl Pair {
             for packet in batch.packets() {
                 self.sent += 1;
                 self.sent_bytes += packet.bytes.len() as u64;
-                if packet.to == self.client_address && !(self.loses)(self.sent) {
+                self.traffic.entry(packet.to).or_default().sent += packet.bytes.len() as u64;
+                if packet.to != self.client_address {
+                    self.strays.truncate(STRAYS_MAX - 1);
+                    self.strays.push_front((packet.to, packet.bytes.clone()));
+                } else if !(self.loses)(self.sent) {
                     self.to_clients.push_back(Flight {
                         at,
-                        from: self.server_address,
+                        from: SERVER_ADDRESS,
                         bytes: packet.bytes.clone(),
                     });
                 }
@@ -223,16 +291,17 @@ impl Pair {
         loop {
             batch.clear();
             let more = self.clients.poll_transmit(self.now, &mut batch);
-            for packet in batch.packets().iter().filter(|_| !self.is_mute) {
-                self.to_core.push_back(Flight {
-                    at,
-                    from: self.client_address,
-                    bytes: packet.bytes.clone(),
-                });
-            }
+            let packets = batch.packets().iter().filter(|_| !self.is_mute);
+            self.held.extend(packets.map(|packet| packet.bytes.clone()));
             if !more {
                 break;
             }
+        }
+        if !self.is_holding {
+            let from = self.client_address;
+            let flights = self.held.drain(..);
+            self.to_core
+                .extend(flights.map(|bytes| Flight { at, from, bytes }));
         }
         self.events
             .extend(std::iter::from_fn(|| self.core.poll_event()));
@@ -242,9 +311,7 @@ impl Pair {
 
     fn arrive(&mut self) {
         while let Some(flight) = self.to_core.pop_front_if(|flight| flight.at <= self.now) {
-            let bytes = BytesMut::from(&flight.bytes[..]);
-            self.core
-                .handle_datagram(self.now, flight.from, None, bytes);
+            self.inject(flight.from, &flight.bytes);
         }
         while let Some(flight) = self.to_clients.pop_front_if(|flight| flight.at <= self.now) {
             let bytes = BytesMut::from(&flight.bytes[..]);

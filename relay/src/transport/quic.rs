@@ -8,6 +8,7 @@ use engine::{Engine, Events, StartError};
 use rustls::CipherSuite;
 use rustls::server::ResolvesServerCert;
 use socket2::{Domain, Protocol, Socket, Type};
+use wire::code::CloseCode;
 
 use crate::config::Limits;
 use crate::fanout::queue::LISTENER_WAIT;
@@ -47,6 +48,10 @@ impl Endpoint {
         config.sessions_per_address_max = config.sessions_max;
         config.handshakes_max = limits.handshakes;
         config.handshakes_unvalidated_max = limits.handshakes / 2;
+        // Many listeners share an address behind a NAT. What it may take besides is half of
+        // all, while its packets' source is not known to be true: a quarter stays for others.
+        config.handshakes_per_address_max = (limits.handshakes / 4).max(1);
+        config.failure_code = CloseCode::Internal.number().into();
         config.frame_age_max = LISTENER_WAIT;
         Engine::serve(config, self.port, &[])
     }

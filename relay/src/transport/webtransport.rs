@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine::{Cause, Command, Engine, Event, Events, Handle, Opened, SessionId};
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::oneshot;
 use wire::code::CloseCode;
 use wire::message::Bye;
@@ -107,24 +108,39 @@ impl Watch {
 struct Counted {
     dropped: u64,
     failed: u64,
+    retried: u64,
+    unsent: u64,
+    unreceived: u64,
+    restarts: u64,
 }
 
 impl Counted {
     fn update(&mut self, handle: &Handle, metrics: &Metrics) {
-        let (mut dropped, mut failed) = (0, 0);
+        let mut now = Self {
+            dropped: handle.frames_pushed_out(),
+            ..Self::default()
+        };
         for thread in handle.stats() {
-            dropped += thread.core.frames_dropped + thread.core.frames_behind;
-            failed += thread.core.handshakes_failed + thread.core.refused;
+            now.dropped += thread.core.frames_dropped + thread.core.frames_behind;
+            now.failed += thread.core.handshakes_failed + thread.core.refused;
+            now.retried += thread.core.retried;
+            now.unsent += thread.packets_unsent;
+            now.unreceived += thread.receives_failed;
+            now.restarts += thread.restarts;
         }
-        // A thread that starts anew counts from zero.
-        metrics
-            .datagrams_dropped
-            .inc_by(dropped.saturating_sub(self.dropped));
         let failures = &metrics.handshake_failures;
-        failures
-            .get_or_create(&TransportLabel::WEBTRANSPORT)
-            .inc_by(failed.saturating_sub(self.failed));
-        *self = Self { dropped, failed };
+        let failures = failures.get_or_create_owned(&TransportLabel::WEBTRANSPORT);
+        // A core that starts anew counts from zero.
+        let count = |metric: &Counter, now: u64, before: u64| {
+            metric.inc_by(now.saturating_sub(before));
+        };
+        count(&metrics.datagrams_dropped, now.dropped, self.dropped);
+        count(&failures, now.failed, self.failed);
+        count(&metrics.handshakes_retried, now.retried, self.retried);
+        count(&metrics.packets_unsent, now.unsent, self.unsent);
+        count(&metrics.receive_failures, now.unreceived, self.unreceived);
+        count(&metrics.transport_restarts, now.restarts, self.restarts);
+        *self = now;
     }
 }
 

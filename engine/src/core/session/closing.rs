@@ -57,11 +57,11 @@ impl Session {
         if let Phase::Closing { code, told: false } = self.phase {
             return self.tell(context, code);
         }
-        self.abandon(context);
+        self.abandon(context, None);
     }
 
-    /// Ends the connection now.
-    pub(in super::super) fn abandon(&mut self, context: &mut Context<'_>) {
+    /// Ends the connection now, an open session with that code.
+    pub(in super::super) fn abandon(&mut self, context: &mut Context<'_>, code: Option<u32>) {
         if self.phase == Phase::Over {
             return;
         }
@@ -69,6 +69,7 @@ impl Session {
         // Clients that know of no capsule see the session's code in QUIC's own close.
         let code = match self.phase {
             Phase::Closing { code, .. } => code,
+            Phase::Open => code.unwrap_or(h3::NO_ERROR),
             _ => h3::NO_ERROR,
         };
         self.conn
