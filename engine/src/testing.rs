@@ -4,9 +4,11 @@
 //! a misreading on one side does not hide on both.
 
 mod clients;
+mod hostile;
 mod pair;
 mod udp;
 
 pub use clients::{ClientEvent, Clients, client_config};
+pub use hostile::hostile;
 pub use pair::{Pair, Traffic, client_tls, first_packets, server_tls, tls_pair};
 pub use udp::Udp;

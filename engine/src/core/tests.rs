@@ -12,6 +12,7 @@ use crate::message::{Cause, Command, Event, Frame, Frames, Lane, SessionId};
 use crate::testing::{ClientEvent, Pair};
 
 mod faults;
+mod hostile;
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
