@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +39,11 @@ const UNSENT_MAX: u32 = 16 * 1024;
 
 /// How long a client may take to acknowledge, or to make room for, what it is sent.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+
+/// A connection's place among those there may be. Each request on it carries it, so that
+/// what a request becomes, a WebSocket, keeps it for as long as it keeps the connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Seat(#[expect(dead_code, reason = "held")] Arc<OwnedSemaphorePermit>);
 
 /// A TCP port and what to speak on it.
 pub(crate) struct Server {
@@ -83,9 +88,9 @@ impl Server {
             match accepted {
                 Ok((stream, address)) => {
                     let (connection, stop) = (Arc::clone(&server), stop.clone());
+                    let seat = Seat(Arc::new(seat));
                     server.tasks.spawn(async move {
-                        connection.welcome(stream, address, stop).await;
-                        drop(seat);
+                        connection.welcome(stream, address, seat, stop).await;
                     });
                 }
                 Err(error) => survive(&error).await,
@@ -93,7 +98,13 @@ impl Server {
         }
     }
 
-    async fn welcome(&self, stream: TcpStream, address: SocketAddr, stop: CancellationToken) {
+    async fn welcome(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+        seat: Seat,
+        stop: CancellationToken,
+    ) {
         // None of this is worth refusing a client for.
         let _ = stream.set_nodelay(true);
         let socket = SockRef::from(&stream);
@@ -101,10 +112,10 @@ impl Server {
         let _ = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
         let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(UNACKNOWLEDGED));
         let Some(tls) = &self.tls else {
-            return self.speak(stream, address, stop).await;
+            return self.speak(stream, address, seat, stop).await;
         };
         match timeout(HANDSHAKE, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.speak(stream, address, stop).await,
+            Ok(Ok(stream)) => self.speak(stream, address, seat, stop).await,
             Ok(Err(_)) | Err(_) => {
                 let failures = &self.metrics.handshake_failures;
                 failures.get_or_create(&TransportLabel::WEBSOCKET).inc();
@@ -113,8 +124,13 @@ impl Server {
     }
 
     /// Serves sources and everybody else by what they say first.
-    async fn speak<S>(&self, mut stream: S, address: SocketAddr, stop: CancellationToken)
-    where
+    async fn speak<S>(
+        &self,
+        mut stream: S,
+        address: SocketAddr,
+        seat: Seat,
+        stop: CancellationToken,
+    ) where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
         let Some((opening, first)) = sniffed(&mut stream, self.shoutcast, &stop).await else {
@@ -124,7 +140,7 @@ impl Server {
             let stream = Rewind::new(first.freeze(), stream);
             let write = self.sources.host().shared().timing.write;
             let stream = Patience::new(stream, write);
-            return serve(stream, address, self.router.clone(), stop).await;
+            return serve(stream, address, seat, self.router.clone(), stop).await;
         }
         let sources = &self.sources;
         let serving = sources.serve(stream, first, opening, address, stop);
@@ -132,12 +148,18 @@ impl Server {
     }
 }
 
-async fn serve<S>(stream: S, address: SocketAddr, router: Router, stop: CancellationToken)
-where
+async fn serve<S>(
+    stream: S,
+    address: SocketAddr,
+    seat: Seat,
+    router: Router,
+    stop: CancellationToken,
+) where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(address));
+        request.extensions_mut().insert(seat.clone());
         router.clone().oneshot(request)
     });
     let connection = hyper::server::conn::http1::Builder::new()

@@ -252,6 +252,23 @@ async fn half_a_request_holds_nothing_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn websocket_sessions_are_connections_and_take_their_seats() {
+    let relay = TestRelay::with(|config| config.limits.connections = 2).await;
+    let first = deaf_listener(&relay).await;
+    let second = deaf_listener(&relay).await;
+    let healthz = async || relay.get("/healthz").await.0;
+    let refused = tokio::time::timeout(Duration::from_millis(300), healthz()).await;
+    assert!(
+        refused.is_err(),
+        "a third connection was served: {refused:?}"
+    );
+    drop(first);
+    let served = tokio::time::timeout(crate::support::PATIENCE, healthz()).await;
+    assert_eq!(served.expect("a seat was free again"), 200);
+    drop(second);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_websocket_ping_is_answered() {
     let relay = TestRelay::start().await;
     let mut stream = deaf_listener(&relay).await;

@@ -19,6 +19,7 @@ use super::WRITE_BUFFER_MAX;
 use super::writer;
 use crate::fanout::queue::{LISTENER_WAIT, PacketQueue};
 use crate::fanout::{Packet, Sent, Sink, Tuned};
+use crate::http::serve::Seat;
 
 /// A binary message, whole, from a server (RFC 6455, section 5.2).
 const BINARY: u8 = 0x82;
@@ -27,22 +28,20 @@ const BINARY: u8 = 0x82;
 pub(super) struct Socket {
     tcp: TcpStream,
     tls: Option<Box<ServerConnection>>,
+    seat: Option<Seat>,
 }
 
 impl Socket {
-    pub(super) fn plain(tcp: TcpStream) -> Self {
-        Self { tcp, tls: None }
-    }
-
-    pub(super) fn secure(tcp: TcpStream, tls: ServerConnection) -> Self {
-        let tls = Some(Box::new(tls));
-        Self { tcp, tls }
+    pub(super) fn new(tcp: TcpStream, tls: Option<ServerConnection>, seat: Option<Seat>) -> Self {
+        let tls = tls.map(Box::new);
+        Self { tcp, tls, seat }
     }
 }
 
 /// One listener's connection.
 pub(super) struct Line {
     tcp: TcpStream,
+    _seat: Option<Seat>,
     out: Mutex<Out>,
     /// Sound that waits. A lock of its own: whoever brings sound waits for no write.
     sound: Mutex<PacketQueue>,
@@ -78,6 +77,7 @@ impl Line {
     pub(super) fn new(socket: Socket) -> Arc<Self> {
         Arc::new(Self {
             tcp: socket.tcp,
+            _seat: socket.seat,
             out: Mutex::new(Out {
                 tls: socket.tls,
                 begun: Bytes::new(),

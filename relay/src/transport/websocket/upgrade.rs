@@ -16,11 +16,13 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response;
 
 use super::line::Socket;
 use crate::http::patience::Patience;
+use crate::http::serve::Seat;
 use crate::icecast::Rewind;
 
 /// A request that will become a WebSocket once it is answered.
 pub(super) struct Upgrade {
     on_upgrade: OnUpgrade,
+    seat: Option<Seat>,
     /// Whether the client offers our subprotocol.
     pub(super) agreed: bool,
 }
@@ -28,6 +30,7 @@ pub(super) struct Upgrade {
 /// The answer to a request for a WebSocket, and what becomes of it if there is no fault in it.
 pub(super) fn answer(mut request: Request) -> (Response, Option<Upgrade>) {
     let on_upgrade = hyper::upgrade::on(&mut request);
+    let seat = request.extensions_mut().remove();
     let (head, _) = request.into_parts();
     let protocols = offered(&head.headers);
     let agreed = protocols.contains(&wire::SUBPROTOCOL);
@@ -46,7 +49,12 @@ pub(super) fn answer(mut request: Request) -> (Response, Option<Upgrade>) {
                 let headers = response.headers_mut();
                 headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
             }
-            (response, Some(Upgrade { on_upgrade, agreed }))
+            let upgrade = Upgrade {
+                on_upgrade,
+                seat,
+                agreed,
+            };
+            (response, Some(upgrade))
         }
         Err(error) => {
             let refusal = (StatusCode::BAD_REQUEST, error.to_string());
@@ -71,13 +79,13 @@ impl Upgrade {
     pub(super) async fn connection(self) -> io::Result<(Socket, Vec<Bytes>)> {
         let upgraded = self.on_upgrade.await.map_err(io::Error::other)?;
         let upgraded = match take::<TcpStream>(upgraded) {
-            Ok((tcp, read)) => return Ok((Socket::plain(tcp), read)),
+            Ok((tcp, read)) => return Ok((Socket::new(tcp, None, self.seat), read)),
             Err(upgraded) => upgraded,
         };
         match take::<TlsStream<TcpStream>>(upgraded) {
             Ok((stream, read)) => {
                 let (tcp, tls) = stream.into_inner();
-                Ok((Socket::secure(tcp, tls), read))
+                Ok((Socket::new(tcp, Some(tls), self.seat), read))
             }
             Err(_) => Err(io::Error::other("a connection of an unknown kind")),
         }
