@@ -3,7 +3,7 @@
 #
 #   scripts/setup.sh build    a compiler, cmake, the wasm32 target, npm packages of the site
 #   scripts/setup.sh lint     that, and the npm packages of the browser tests
-#   scripts/setup.sh test     that, and browsers, a sound server, encoders and players
+#   scripts/setup.sh test     that, and browsers, a sound server, encoders, players and a foreign client
 #   scripts/setup.sh bench    what building needs, and the servers `make bench` measures beside ours
 #
 # Every requirement is looked for directly, so a run that finds nothing missing takes
@@ -136,6 +136,24 @@ npm_packages() {
     cp "$folder/package-lock.json" "$stamp"
 }
 
+# WebTransport by somebody else, in a virtual environment of its own. The copy of the
+# requirements tells what is installed.
+foreign_clients() {
+    local wanted=tests/foreign/requirements.txt
+    local home=${CARGO_TARGET_DIR:-target}/foreign
+    cmp -s "$wanted" "$home/.installed" && "$home/bin/python" -c "import aioquic" 2>/dev/null && return
+    say "installing Python packages of the whole-system tests"
+    rm -rf "$home"
+    mkdir -p "$(dirname "$home")"
+    # Debian's Python comes without what makes environments.
+    if ! python3 -m venv "$home" >/dev/null 2>&1; then
+        install_packages python3 python3-venv
+        python3 -m venv "$home"
+    fi
+    "$home/bin/python" -m pip install -q --disable-pip-version-check -r "$wanted"
+    cp "$wanted" "$home/.installed"
+}
+
 node_major() { node --version | sed 's/^v\([0-9]*\).*/\1/'; }
 
 system_packages
@@ -144,3 +162,4 @@ command -v node >/dev/null && command -v npm >/dev/null || die "no Node.js: inst
 [ "$(node_major)" -ge 20 ] || die "Node.js $(node --version) is too old: version 20 or newer is needed"
 npm_packages web-demo "the site"
 [ "$level" = build ] || [ "$level" = bench ] || npm_packages web-demo/e2e "the browser tests"
+[ "$level" != test ] || foreign_clients

@@ -19,6 +19,7 @@ mod databases;
 mod encoders;
 mod faults;
 mod files;
+mod foreign;
 mod harness;
 mod hostile;
 mod kills;
