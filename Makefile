@@ -18,7 +18,7 @@ SITE_SOURCES = $(shell find web-demo -name node_modules -prune -o -name dist -pr
 	-o -path web-demo/e2e -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-build setup-lint web worklet build run test bench bench-build bench-quick bench-transcode bench-signaling lab compatibility lint lint-rust lint-web fmt
+.PHONY: help setup setup-build setup-lint web worklet build run test bench bench-build bench-quick bench-micro bench-transcode bench-signaling lab compatibility lint lint-rust lint-web fmt
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -65,6 +65,9 @@ bench: bench-build ## Measure what a listener costs beside peers, write docs/ben
 
 bench-quick: bench-build ## Measure the most important in two minutes, write nothing
 	$(TARGET_DIR)/release/skywave-bench run --quick $(BENCH_ARGS)
+
+bench-micro: setup-build ## Measure wire, encoder and receiver by themselves, with criterion
+	$(CARGO) bench -p skywave-benches --bench micro
 
 # Release builds: half an hour of sound by sixty rows is a lot of decoding.
 lab: setup-build ## Play over simulated networks, write docs/receiver-quality.md (LAB_ARGS=--short)
