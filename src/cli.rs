@@ -282,6 +282,10 @@ pub(crate) struct ListenArgs {
     /// How many bytes repair of lost packets may cost
     #[arg(long, value_enum, default_value_t = RepairArg::Auto)]
     pub(crate) repair: RepairArg,
+    /// How many packets share a datagram, 1 to 4: fewer datagrams, more delay. `auto` takes as
+    /// many as the latency allows, which for `interactive` is one
+    #[arg(long, value_name = "PACKETS", default_value = "1", value_parser = value::bundle)]
+    pub(crate) bundle: value::Bundle,
     /// WAV file to write; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,

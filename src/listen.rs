@@ -48,6 +48,7 @@ async fn listen(args: &ListenArgs) -> anyhow::Result<()> {
         start_delay: args.start_delay,
         latency: args.latency.profile(),
         repair: args.repair.repair(),
+        bundle: args.bundle.0,
         ..listener::Config::new(args.server.station.clone())
     };
     let mut stop = Stop::listen();

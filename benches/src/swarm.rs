@@ -367,6 +367,7 @@ fn listen(number: u32) -> anyhow::Result<String> {
     let params = ListenParams {
         station: station(number).parse()?,
         rendition: "source".to_owned(),
+        bundle: 1,
         redundancy: 0,
         rewind_ms: 0,
     };

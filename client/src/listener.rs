@@ -47,6 +47,9 @@ pub struct Config {
     /// How many bytes repair may cost; `None` asks for nothing and takes no copies.
     /// Default [`Repair::Auto`]. On WebSocket there is nothing to repair.
     pub repair: Option<Repair>,
+    /// How many packets share a datagram, 1 to 4: fewer datagrams for more delay. `None`
+    /// leaves it to `latency` ([`Profile::bundle`]). Default 1.
+    pub bundle: Option<u8>,
 }
 
 impl Config {
@@ -60,6 +63,7 @@ impl Config {
             start_delay: Duration::from_millis(80),
             latency: Profile::default(),
             repair: Some(Repair::default()),
+            bundle: Some(1),
         }
     }
 
@@ -68,8 +72,13 @@ impl Config {
             station: self.station.clone(),
             rendition: asked(&self.rendition).to_owned(),
             redundancy: 0,
+            bundle: self.packets_together(),
             rewind_ms: self.rewind.as_millis() as u64,
         }
+    }
+
+    fn packets_together(&self) -> u8 {
+        self.bundle.unwrap_or_else(|| self.latency.bundle())
     }
 }
 
@@ -215,6 +224,7 @@ impl Listener {
             station,
             rendition: asked(rendition).to_owned(),
             redundancy: 0,
+            bundle: 1,
             rewind_ms: 0,
         };
         let auto = rendition == AUTO_RENDITION;

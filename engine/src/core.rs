@@ -514,6 +514,14 @@ impl Core {
         let Some(Some(session)) = self.sessions.get_mut(slot) else {
             return true;
         };
+        let frames = self.tracks.frames();
+        // Whoever takes several frames at a time is not even looked at in between.
+        if frames
+            .iter()
+            .all(|frames| frames.at(session.level).is_none())
+        {
+            return true;
+        }
         if session.absorb() {
             self.digest(now, slot);
         }
@@ -527,10 +535,11 @@ impl Core {
                 config: &self.config,
                 events: &mut self.events,
             };
-            for frames in self.tracks.frames() {
-                session.send_frame(&context, frames.at(session.level));
+            let (level, frames) = (session.level, self.tracks.frames().iter());
+            for frame in frames.filter_map(|frames| frames.at(level)) {
+                session.send_frame(&context, frame);
+                self.stats.frames_sent += 1;
             }
-            self.stats.frames_sent += self.tracks.frames().len() as u64;
             self.stats.frames_dropped += session.take_dropped();
         }
         self.poll_session(now, slot, batch);

@@ -327,13 +327,15 @@ impl Frame {
 }
 
 /// How many encodings a frame may have.
-pub const LEVELS: usize = 3;
+pub const LEVELS: usize = 6;
 
 /// A frame of a track in the encodings its listeners take, each made once for all of them.
 #[derive(Debug, Clone)]
 pub struct Frames {
     plain: Frame,
     others: [Option<Frame>; LEVELS - 1],
+    /// A bit for each level that is sent nothing.
+    silent: u8,
 }
 
 impl Frames {
@@ -348,19 +350,35 @@ impl Frames {
         self
     }
 
-    /// What listeners of that level are sent.
+    /// The frame with nothing for a level from 1 to [`LEVELS`] - 1, whose listeners get it
+    /// with another frame; others are ignored.
+    #[must_use]
+    pub fn without(mut self, level: u8) -> Self {
+        if (1..LEVELS).contains(&usize::from(level)) {
+            self.silent |= 1 << level;
+        }
+        self
+    }
+
+    /// What listeners of that level are sent, if anything.
     #[inline]
-    pub(crate) fn at(&self, level: u8) -> &Frame {
+    pub(crate) fn at(&self, level: u8) -> Option<&Frame> {
+        if self.silent.checked_shr(level.into()).unwrap_or(0) & 1 != 0 {
+            return None;
+        }
         let other = usize::from(level).checked_sub(1);
         let own = other.and_then(|other| self.others.get(other)?.as_ref());
-        own.unwrap_or(&self.plain)
+        Some(own.unwrap_or(&self.plain))
     }
 }
 
 impl From<Frame> for Frames {
     fn from(plain: Frame) -> Self {
-        let others = Default::default();
-        Self { plain, others }
+        Self {
+            plain,
+            others: Default::default(),
+            silent: 0,
+        }
     }
 }
 
@@ -404,10 +422,14 @@ mod tests {
         let frames = Frames::from(&plain)
             .with(1, own.clone())
             .with(0, own.clone())
-            .with(200, own.clone());
-        assert_eq!(frames.at(0), &plain);
-        assert_eq!(frames.at(1), &own);
-        assert_eq!(frames.at(2), &plain);
-        assert_eq!(frames.at(200), &plain);
+            .with(200, own.clone())
+            .without(3)
+            .without(0)
+            .without(200);
+        assert_eq!(frames.at(0), Some(&plain));
+        assert_eq!(frames.at(1), Some(&own));
+        assert_eq!(frames.at(2), Some(&plain));
+        assert_eq!(frames.at(3), None);
+        assert_eq!(frames.at(200), Some(&plain));
     }
 }

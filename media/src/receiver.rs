@@ -77,6 +77,9 @@ pub struct Config {
     pub profile: Profile,
     /// How many bytes repair may cost. Default [`Repair::Auto`].
     pub repair: Repair,
+    /// Whether the packets in one datagram are what it asked for, none of them sent along
+    /// against loss. Default no.
+    pub bundled: bool,
     /// Whether the delay is also changed by time-stretching, at the same pitch. Default yes;
     /// without, it changes by 0.15 % at most.
     pub stretch: bool,
@@ -95,6 +98,7 @@ impl Default for Config {
             max_delay: Duration::from_secs(2),
             profile: Profile::default(),
             repair: Repair::default(),
+            bundled: false,
             stretch: true,
             fixed_delay: None,
             skip_above: Duration::from_millis(400),
@@ -249,12 +253,24 @@ impl Receiver {
         now: Duration,
         datagram: &wire::audio::Datagram<'_>,
     ) -> Result<Arrival, PacketError> {
+        // It is counted as rejected; its neighbours may be good.
+        if self.config.bundled {
+            for packet in Packet::copies_of(datagram) {
+                let copy = false;
+                let _ = self.handle_packet(now, &Packet { copy, ..packet });
+            }
+            return self.handle_packet(now, &Packet::of(datagram));
+        }
         let arrival = self.handle_packet(now, &Packet::of(datagram));
         for copy in Packet::copies_of(datagram) {
-            // It is counted as rejected; its neighbours may be good.
             let _ = self.handle_packet(now, &copy);
         }
         arrival
+    }
+
+    /// Whether datagrams are bundles of packets from now on; see [`Config::bundled`].
+    pub fn set_bundled(&mut self, bundled: bool) {
+        self.config.bundled = bundled;
     }
 
     /// What it is doing.

@@ -7,9 +7,10 @@
 //! Listeners on WebTransport sit in a [`Crowd`], which is given a packet once
 //! for all of them; the others are served in a plain loop.
 //!
-//! Listeners on bad networks take packets with copies of earlier ones: one
-//! encoding per level of redundancy, made when the first of its listeners is
-//! served and shared by all of them. What was lost nevertheless they ask for.
+//! Listeners on bad networks take packets with copies of earlier ones, those who
+//! would rather wait take several in one: one encoding per [`Level`], made when the
+//! first of its listeners is served and shared by all of them. What was lost
+//! nevertheless they ask for.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -21,16 +22,19 @@ use wire::audio::{Copy, Datagram, EncodeError};
 
 use crate::metrics::Metrics;
 
+mod bundle;
 mod crowd;
+mod level;
 pub(crate) mod queue;
 pub(crate) mod rendition;
 mod repair;
 mod rewind;
 mod ring;
 
+use bundle::Bundles;
 use crowd::{Audience, Levels};
-pub(crate) use crowd::{Crowd, Encodings, Seat};
-pub(crate) use repair::Redundancy;
+pub(crate) use crowd::{Crowd, Encodings, Made, Seat};
+pub(crate) use level::Level;
 use repair::Repair;
 use rewind::Past;
 pub(crate) use ring::Kept;
@@ -80,8 +84,8 @@ pub(crate) enum Sent {
 pub(crate) struct Listener {
     sink: Box<dyn Sink>,
     tuned: Arc<Tuned>,
-    /// A [`Redundancy`].
-    redundancy: AtomicU8,
+    /// A [`Level`].
+    level: AtomicU8,
     repair: Mutex<Repair>,
     dropped: AtomicU64,
 }
@@ -97,6 +101,7 @@ pub(crate) struct Track {
     id: TrackId,
     audience: ArcSwap<Audience>,
     levels: Levels,
+    bundles: Bundles,
     /// What passed last, from the first packet on.
     ring: OnceLock<Ring>,
     kept: Kept,
@@ -176,28 +181,36 @@ impl Listener {
         Arc::new(Self {
             sink,
             tuned,
-            redundancy: AtomicU8::new(Redundancy::None as u8),
+            level: AtomicU8::new(Level::default() as u8),
             repair: Mutex::default(),
             dropped: AtomicU64::new(0),
         })
     }
 
-    /// What is to be sent along from the next packet on.
-    pub(crate) fn set_redundancy(&self, redundancy: Redundancy) {
+    /// How it takes packets from the next one on.
+    pub(crate) fn set_level(&self, level: Level) {
         // Held throughout, so that the track counts what the listener takes.
         let repair = self.repair();
-        let before = self.redundancy();
-        self.redundancy.store(redundancy as u8, Ordering::Relaxed);
+        let before = self.level();
+        self.level.store(level as u8, Ordering::Relaxed);
         let Some(seat) = self.sink.seat() else {
             return;
         };
         if repair.is_seated
             && let Some(track) = repair.track.upgrade()
         {
-            track.levels.add(redundancy);
+            track.levels.add(level);
             track.levels.remove(before);
         }
-        seat.set_redundancy(redundancy);
+        seat.set_level(level);
+    }
+
+    /// Takes more or less against loss from the next packet on. In bundles nothing travels
+    /// for that, and there is nothing to change.
+    pub(crate) fn set_redundancy(&self, level: Level) {
+        if self.level().bundle() == 1 {
+            self.set_level(level);
+        }
     }
 
     /// Asks the source at the other end for packets; it need not listen to anything.
@@ -205,8 +218,8 @@ impl Listener {
         self.sink.send(request);
     }
 
-    fn redundancy(&self) -> Redundancy {
-        Redundancy::from_level(self.redundancy.load(Ordering::Relaxed)).unwrap_or_default()
+    fn level(&self) -> Level {
+        Level::from_number(self.level.load(Ordering::Relaxed)).unwrap_or_default()
     }
 
     fn repair(&self) -> MutexGuard<'_, Repair> {
@@ -239,13 +252,13 @@ impl Listener {
         if repair.is_seated
             && let Some(before) = repair.track.upgrade()
         {
-            before.levels.remove(self.redundancy());
+            before.levels.remove(self.level());
         }
         *repair = Repair::on(track, seat.is_some() && is_live);
         self.tuned.set(track.map(|track| track.id));
         match (seat, track) {
             (Some(seat), Some(track)) if is_live => {
-                track.levels.add(self.redundancy());
+                track.levels.add(self.level());
                 seat.take(track.id);
             }
             (Some(seat), _) => seat.leave(),
@@ -296,6 +309,7 @@ impl Track {
             id,
             audience: ArcSwap::default(),
             levels: Levels::default(),
+            bundles: Bundles::default(),
             ring: OnceLock::new(),
             kept,
             past: Past::default(),
@@ -314,20 +328,24 @@ impl Track {
             .ring
             .get_or_init(|| Ring::new(packet.frame_us, self.kept));
         ring.put(packet);
-        let mut encodings = Encodings::new(packet, ring);
+        let mut encodings = Encodings::new(packet, ring, &self.bundles);
         let audience = self.audience.load();
         let (mut queued, mut dropped) = (0, 0);
         if let Some(crowd) = audience.crowd() {
-            for level in Redundancy::MORE {
-                if self.levels.is_taken(level) {
-                    encodings.make(level);
+            queued += audience.seated.len() as u64;
+            for level in Level::MADE {
+                let listeners = self.levels.count(level);
+                if listeners > 0 && encodings.make(level).is_none() {
+                    queued = queued.saturating_sub(listeners.into());
                 }
             }
             crowd.send(&encodings);
-            queued += audience.seated.len() as u64;
         }
         for listener in &audience.single {
-            match listener.send(encodings.make(listener.redundancy())) {
+            let Some(packet) = encodings.make(listener.level()) else {
+                continue;
+            };
+            match listener.send(packet) {
                 Sent::Queued => queued += 1,
                 Sent::Displaced(count) => {
                     queued += 1;

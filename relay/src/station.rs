@@ -20,7 +20,7 @@ use wire::{StationId, TrackId};
 use crate::clock::Now;
 use crate::config::{self, Config};
 use crate::fanout::rendition::Transcoder;
-use crate::fanout::{Listener, Redundancy, Track};
+use crate::fanout::{Level, Listener, Track};
 use crate::gate::Gate;
 use crate::metrics::Metrics;
 use crate::mount::{Carried, Kind};
@@ -203,19 +203,13 @@ impl Stations {
     }
 
     /// Answers `listen`.
-    pub(crate) fn listen(
-        &self,
-        id: SessionId,
-        request: u64,
-        params: &ListenParams,
-        redundancy: Redundancy,
-    ) {
+    pub(crate) fn listen(&self, id: SessionId, request: u64, params: &ListenParams, level: Level) {
         self.change(|inner, now| {
             let (station, rendition) = (&params.station, &params.rendition);
             let rewind = Duration::from_millis(params.rewind_ms);
             let mut result = inner.core.listen(id, station, rendition, rewind, now);
             if let (Ok(result), Some(member)) = (&mut result, inner.sessions.get(&id)) {
-                member.listener.set_redundancy(redundancy);
+                member.listener.set_level(level);
                 inner.look_back(result, rewind);
             }
             let reply = Reply::new(request, result.as_ref().map_err(Clone::clone));
@@ -224,12 +218,12 @@ impl Stations {
     }
 
     /// Answers `set_redundancy`: without a seam, for the packets stay the same.
-    pub(crate) fn set_redundancy(&self, id: SessionId, request: u64, redundancy: Redundancy) {
+    pub(crate) fn set_redundancy(&self, id: SessionId, request: u64, level: Level) {
         let inner = self.lock();
         let member = inner.sessions.get(&id);
         let listening = member.filter(|_| inner.core.listens_to(id).is_some());
         let result = listening.ok_or_else(settle::not_listening).map(|member| {
-            member.listener.set_redundancy(redundancy);
+            member.listener.set_redundancy(level);
             &Empty {}
         });
         inner.reply(id, &Reply::new(request, result));

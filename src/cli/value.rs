@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use media::encoder::Frame;
+use wire::message::BUNDLE_MAX;
 
 /// A time with its unit: `500ms`, `90s`, `30m`, `12h`, `7d`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
@@ -51,6 +52,22 @@ pub(super) fn frame(text: &str) -> Result<Frame, String> {
         .ok_or_else(|| "a packet is 2.5ms, 5ms, 10ms, 20ms, 40ms or 60ms".to_owned())
 }
 
+/// Packets in a datagram; none leaves it to the latency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bundle(pub(crate) Option<u8>);
+
+/// A number of packets, or `auto`.
+pub(super) fn bundle(text: &str) -> Result<Bundle, String> {
+    if text == "auto" {
+        return Ok(Bundle(None));
+    }
+    let packets = text.parse().ok();
+    let packets = packets.filter(|packets| (1..=BUNDLE_MAX).contains(packets));
+    packets
+        .map(|packets| Bundle(Some(packets)))
+        .ok_or_else(|| format!("1 to {BUNDLE_MAX}, or auto"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,5 +92,14 @@ mod tests {
         assert_eq!(frame("2.5ms"), Ok(Frame::Ms2_5));
         assert_eq!(frame("60ms"), Ok(Frame::Ms60));
         assert!(frame("30ms").is_err() && frame("20").is_err());
+    }
+
+    #[test]
+    fn a_bundle_is_a_few_packets() {
+        assert_eq!(bundle("auto"), Ok(Bundle(None)));
+        assert_eq!(bundle("4"), Ok(Bundle(Some(4))));
+        for bad in ["0", "5", "two", ""] {
+            assert!(bundle(bad).is_err(), "{bad}");
+        }
     }
 }

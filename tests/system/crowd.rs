@@ -61,6 +61,7 @@ async fn listening(server: &Server, transport: Transport) -> (Session, Events, L
     let params = ListenParams {
         station: "tone".parse().unwrap(),
         rendition: "source".into(),
+        bundle: 1,
         redundancy: 0,
         rewind_ms: 0,
     };

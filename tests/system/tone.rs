@@ -2,6 +2,7 @@
 
 use std::f64::consts::TAU;
 use std::path::Path;
+use std::process::Command;
 
 use media::input::{Event, Input};
 use media::measure::{deinterleave, find_gaps, tone_report};
@@ -130,6 +131,43 @@ async fn an_mp3_is_heard_as_it_was_sent() {
         "The Tone",
     )
     .await;
+}
+
+#[tokio::test]
+async fn bundles_are_heard_as_single_packets_are_in_a_fraction_of_the_datagrams() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tone.wav");
+    write_wav(&file, 440.0, 9.0);
+    let server = Server::start();
+    let mut observer = server.observe().await;
+    let file = file.to_str().unwrap();
+    let _source = server.publish("tone", &["--bitrate", "64k", file]);
+    observer.sees("started", "tone").await;
+    let transports = ["webtransport", "websocket"];
+    let listeners = transports
+        .map(|transport| server.listen("tone", 4.0, &["--bundle", "4", "--transport", transport]));
+    let mut packets = 0.0;
+    for (listener, transport) in listeners.into_iter().zip(transports) {
+        let heard = listener.finish();
+        assert_clean(&heard, 440.0, 25.0, 3.0);
+        assert_eq!(heard.stats["transport"], transport);
+        assert_eq!(heard.number("recovered"), 0.0, "{:#}", heard.stats);
+        packets += heard.number("packets");
+    }
+    let datagrams = metric(&server, "skywave_datagrams_out_total");
+    assert!(packets > 300.0, "{packets}");
+    assert!(
+        packets > 3.0 * datagrams,
+        "{packets} packets in {datagrams} datagrams"
+    );
+}
+
+fn metric(server: &Server, name: &str) -> f64 {
+    let url = format!("{}/metrics", server.url());
+    let output = Command::new("curl").args(["-s", &url]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.expect(name).trim().parse().unwrap()
 }
 
 #[tokio::test]

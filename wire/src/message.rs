@@ -218,6 +218,10 @@ pub struct ListenParams {
     /// What travels along against loss, a level from 0 to [`REDUNDANCY_MAX`].
     #[serde(default)]
     pub redundancy: u8,
+    /// How many packets share a datagram, from 1 to [`BUNDLE_MAX`]: fewer datagrams for more
+    /// delay. Above 1 nothing travels along against loss.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub bundle: u8,
     /// How far back to begin, in milliseconds; 0 is live.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rewind_ms: u64,
@@ -226,11 +230,22 @@ pub struct ListenParams {
 /// The highest level of redundancy: copies of packets n-1 and n-4. Level 1 is a copy of n-1.
 pub const REDUNDANCY_MAX: u8 = 2;
 
+/// The most packets that may share a datagram.
+pub const BUNDLE_MAX: u8 = 4;
+
 /// Parameters of `set_redundancy`.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct SetRedundancyParams {
     /// The level from the next packet on, 0 to [`REDUNDANCY_MAX`].
     pub level: u8,
+}
+
+fn one() -> u8 {
+    1
+}
+
+fn is_one(value: &u8) -> bool {
+    *value == 1
 }
 
 fn is_zero(value: &u64) -> bool {

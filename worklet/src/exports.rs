@@ -17,7 +17,7 @@ use wire::audio::DATAGRAM_BYTES_MAX;
 use crate::player::{FRAMES_MAX, Player, STATS_LEN, Status, state_code};
 
 /// Rises when an export or a layout changes incompatibly.
-const ABI_VERSION: u32 = 3;
+const ABI_VERSION: u32 = 4;
 
 /// Players at once.
 const PLAYERS_MAX: usize = 64;
@@ -171,6 +171,12 @@ pub extern "C" fn skywave_set_latency(player: u32, profile: u32) {
     with(player, (), |player| player.set_latency(profile));
 }
 
+/// Whether datagrams are bundles of packets from now on: 0 no (as it begins), else yes.
+#[unsafe(no_mangle)]
+pub extern "C" fn skywave_set_bundled(player: u32, bundled: u32) {
+    with(player, (), |player| player.set_bundled(bundled != 0));
+}
+
 /// How many bytes repair may cost: 0 nothing, 1 economy, 2 auto (as it begins), 3 robust.
 #[unsafe(no_mangle)]
 pub extern "C" fn skywave_set_repair(player: u32, repair: u32) {
@@ -246,6 +252,7 @@ mod tests {
             assert_eq!(skywave_redundancy_wanted(player), 0);
             skywave_set_repair(player, 7);
             skywave_set_latency(player, 7);
+            skywave_set_bundled(player, 7);
             skywave_set_round_trip(player, f64::NAN);
             skywave_destroy(player);
         }

@@ -155,6 +155,11 @@ impl Player {
         self.receiver.set_profile(profile);
     }
 
+    /// Whether datagrams are bundles of packets.
+    pub fn set_bundled(&mut self, bundled: bool) {
+        self.receiver.set_bundled(bundled);
+    }
+
     /// How many bytes repair may cost: 0 nothing, 1 economy, 2 auto, 3 robust; others change
     /// nothing.
     pub fn set_repair(&mut self, budget: u32) {

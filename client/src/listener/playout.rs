@@ -177,10 +177,14 @@ impl Playout {
     reason = "the struct is not exhaustive"
 )]
 fn receiver_config(config: &super::Config) -> receiver::Config {
+    let together = config.packets_together();
+    // The first of a bundle comes so much later than the last, for packets of 20 ms.
+    let spread = Duration::from_millis(20) * u32::from(together.saturating_sub(1));
     let mut receiver = receiver::Config::default();
-    receiver.start_delay = config.start_delay;
+    receiver.start_delay = config.start_delay + spread;
     receiver.profile = config.latency;
     receiver.repair = config.repair.unwrap_or_default();
+    receiver.bundled = together > 1;
     receiver
 }
 

@@ -214,6 +214,33 @@ fn each_level_is_sent_its_encoding_and_a_change_of_level_loses_nothing() {
 }
 
 #[test]
+fn a_level_that_is_sent_every_fourth_frame_costs_a_fourth_of_the_packets() {
+    let mut pair = Pair::new(|config| config.ack_every = None);
+    let (client, opened) = pair.open();
+    let session = opened.session;
+    join(&mut pair, session, 1);
+    command(&mut pair, Command::Level { session, level: 5 });
+    pair.run(ms(1000));
+    let (sent, received) = (pair.sent, pair.core.stats().packets_received);
+    for number in 0..200 {
+        let frames = Frames::from(Frame::new(&[number; 250]));
+        let frames = match number % 4 {
+            3 => frames.with(5, Frame::new(&[number; 1000])),
+            _ => frames.without(5),
+        };
+        pair.core.handle_frame(track(1), frames);
+        pair.run(ms(20));
+    }
+    let bundles: Vec<u8> = (0..200).filter(|number| number % 4 == 3).collect();
+    assert_eq!(heard(&mut pair, client), bundles);
+    assert_eq!(pair.core.stats().frames_sent, 50);
+    let sent = pair.sent - sent;
+    let received = pair.core.stats().packets_received - received;
+    assert!(sent <= 55, "{sent} packets for 50 bundles");
+    assert!(received <= 55, "{received} acknowledgements");
+}
+
+#[test]
 fn a_quiet_session_stays_and_one_that_is_gone_ends() {
     let mut pair = Pair::new(|_| {});
     // These clients would ping every 10 s by themselves: too late for this server.

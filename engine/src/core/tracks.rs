@@ -213,7 +213,7 @@ mod tests {
         let payloads: Vec<_> = tracks
             .frames()
             .iter()
-            .map(|frames| frames.at(0).payload()[0])
+            .map(|frames| frames.at(0).unwrap().payload()[0])
             .collect();
         assert_eq!(payloads, [2, 3, 4]);
     }

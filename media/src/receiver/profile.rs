@@ -27,6 +27,17 @@ pub enum Repair {
 }
 
 impl Profile {
+    /// How many packets may share a datagram where fewer datagrams are wanted and nobody says
+    /// how few: each waits for the last of them. None do for [`Interactive`](Self::Interactive).
+    #[must_use]
+    pub fn bundle(self) -> u8 {
+        match self {
+            Self::Interactive => 1,
+            Self::Live => 2,
+            Self::Safe => 4,
+        }
+    }
+
     /// Share of packets that are to be there in time.
     pub(super) fn quantile(self) -> f64 {
         match self {

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use wire::TrackId;
 
-use super::repair::{Redundancy, redundant};
+use super::bundle::Bundles;
+use super::repair::redundant;
 use super::ring::Ring;
-use super::{Listener, Packet};
+use super::{Level, Listener, Packet};
 
 /// A listener's place among those whose packets something else sends to each of them.
 pub(crate) trait Seat {
@@ -17,8 +18,8 @@ pub(crate) trait Seat {
     fn take(&self, track: TrackId);
     /// Takes none.
     fn leave(&self);
-    /// Takes packets with so much sent along, on whatever track.
-    fn set_redundancy(&self, redundancy: Redundancy);
+    /// Takes packets of that level, on whatever track.
+    fn set_level(&self, level: Level);
 }
 
 /// Sends a packet to all that took its track.
@@ -32,7 +33,16 @@ pub(crate) trait Crowd {
 pub(crate) struct Encodings<'a> {
     packet: &'a Packet,
     ring: &'a Ring,
-    made: [Option<Packet>; Redundancy::MORE.len()],
+    bundles: &'a Bundles,
+    made: [Option<Made>; Level::MADE.len()],
+}
+
+/// What listeners of a level are sent at a packet.
+#[derive(Debug)]
+pub(crate) enum Made {
+    Sent(Packet),
+    /// Nothing: it waits for the packets it travels with.
+    Waits,
 }
 
 /// The listeners of a track.
@@ -46,12 +56,17 @@ pub(super) struct Audience {
 
 /// How many of the seated listeners take each level: only these levels are encoded.
 #[derive(Debug, Default)]
-pub(super) struct Levels([AtomicU32; Redundancy::MORE.len() + 1]);
+pub(super) struct Levels([AtomicU32; Level::MADE.len() + 1]);
 
 impl<'a> Encodings<'a> {
-    pub(super) fn new(packet: &'a Packet, ring: &'a Ring) -> Self {
+    pub(super) fn new(packet: &'a Packet, ring: &'a Ring, bundles: &'a Bundles) -> Self {
         let made = Default::default();
-        Self { packet, ring, made }
+        Self {
+            packet,
+            ring,
+            bundles,
+            made,
+        }
     }
 
     /// The packet as it is.
@@ -59,17 +74,34 @@ impl<'a> Encodings<'a> {
         self.packet
     }
 
-    /// The packet for that level, if it was made.
-    pub(crate) fn made(&self, redundancy: Redundancy) -> Option<&Packet> {
-        let more = (redundancy as usize).checked_sub(1)?;
-        self.made[more].as_ref()
+    /// What was made of it for that level, if anything was.
+    pub(crate) fn made(&self, level: Level) -> Option<&Made> {
+        let own = (level as usize).checked_sub(1)?;
+        self.made[own].as_ref()
     }
 
-    pub(super) fn make(&mut self, redundancy: Redundancy) -> &Packet {
-        let Some(more) = (redundancy as usize).checked_sub(1) else {
-            return self.packet;
+    /// What goes out at that level now.
+    pub(super) fn make(&mut self, level: Level) -> Option<&Packet> {
+        let Some(own) = (level as usize).checked_sub(1) else {
+            return Some(self.packet);
         };
-        self.made[more].get_or_insert_with(|| redundant(self.packet, redundancy, self.ring))
+        let Self {
+            packet,
+            ring,
+            bundles,
+            made,
+        } = self;
+        let made = made[own].get_or_insert_with(|| match level.bundle() {
+            1 => Made::Sent(redundant(packet, level, ring)),
+            _ => match bundles.put(level, packet, ring) {
+                Some(bundle) => Made::Sent(bundle),
+                None => Made::Waits,
+            },
+        });
+        match made {
+            Made::Sent(packet) => Some(packet),
+            Made::Waits => None,
+        }
     }
 }
 
@@ -106,15 +138,16 @@ impl Audience {
 }
 
 impl Levels {
-    pub(super) fn add(&self, redundancy: Redundancy) {
-        self.0[redundancy as usize].fetch_add(1, Ordering::Relaxed);
+    pub(super) fn add(&self, level: Level) {
+        self.0[level as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn remove(&self, redundancy: Redundancy) {
-        self.0[redundancy as usize].fetch_sub(1, Ordering::Relaxed);
+    pub(super) fn remove(&self, level: Level) {
+        self.0[level as usize].fetch_sub(1, Ordering::Relaxed);
     }
 
-    pub(super) fn is_taken(&self, redundancy: Redundancy) -> bool {
-        self.0[redundancy as usize].load(Ordering::Relaxed) > 0
+    /// How many take it.
+    pub(super) fn count(&self, level: Level) -> u32 {
+        self.0[level as usize].load(Ordering::Relaxed)
     }
 }

@@ -7,19 +7,9 @@ use wire::audio::{COPIES_MAX, Copy, DATAGRAM_BYTES_MAX, Datagram};
 use wire::repair::Request;
 
 use super::ring::Ring;
-use super::{Listener, Packet, Track};
+use super::{Level, Listener, Packet, Track};
 use crate::metrics::{Metrics, Repair as Outcome};
 use crate::session::bucket::Bucket;
-
-/// How much is sent along with the packets of one listener: nothing, a copy of packet
-/// n-1, or copies of n-1 and n-4.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Redundancy {
-    #[default]
-    None,
-    Single,
-    Spaced,
-}
 
 /// A listener's way to what its track carried before. Touched by the listener's own
 /// requests and when it changes its track, never while packets pass.
@@ -38,32 +28,6 @@ impl Repair {
             is_seated,
             track: track.map(Arc::downgrade).unwrap_or_default(),
             allowance: None,
-        }
-    }
-}
-
-impl Redundancy {
-    /// The levels that send something along.
-    pub(crate) const MORE: [Self; 2] = [Self::Single, Self::Spaced];
-
-    /// The level of that number in the protocol.
-    pub(crate) fn from_level(level: u8) -> Option<Self> {
-        match level {
-            0 => Some(Self::None),
-            1 => Some(Self::Single),
-            2 => Some(Self::Spaced),
-            _ => None,
-        }
-    }
-
-    /// How many packets back each copy is, the nearest first.
-    fn distances(self) -> &'static [u8] {
-        match self {
-            Self::None => &[],
-            // The next packet brings it: one frame of delay hides any single loss.
-            Self::Single => &[1],
-            // Far enough apart that a burst of three takes but one of the two.
-            Self::Spaced => &[1, 4],
         }
     }
 }
@@ -109,14 +73,14 @@ impl Track {
 }
 
 /// The packet with earlier ones sent along; the same one when there is none to add or no room.
-pub(super) fn redundant(packet: &Packet, redundancy: Redundancy, ring: &Ring) -> Packet {
+pub(super) fn redundant(packet: &Packet, level: Level, ring: &Ring) -> Packet {
     let bytes = packet.datagram();
     let Ok(datagram) = Datagram::decode(&bytes) else {
         return packet.clone();
     };
     let mut room = DATAGRAM_BYTES_MAX - bytes.len();
-    let mut kept = Vec::with_capacity(redundancy.distances().len());
-    for distance in redundancy.distances() {
+    let mut kept = Vec::with_capacity(level.distances().len());
+    for distance in level.distances() {
         let there = datagram
             .copies
             .into_iter()
@@ -147,7 +111,7 @@ pub(super) fn redundant(packet: &Packet, redundancy: Redundancy, ring: &Ring) ->
     Packet::encode_with(packet.frame_us, &datagram, all).unwrap_or_else(|_| packet.clone())
 }
 
-fn copy_of(earlier: &[u8], distance: u8, timestamp: u64) -> Option<Copy<'_>> {
+pub(super) fn copy_of(earlier: &[u8], distance: u8, timestamp: u64) -> Option<Copy<'_>> {
     let earlier = Datagram::decode(earlier).ok()?;
     Some(Copy {
         distance,

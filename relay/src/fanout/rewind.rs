@@ -12,7 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use super::queue::packets_in;
 use super::repair::redundant;
-use super::{Listener, Packet, Redundancy, Ring, Sent, Track};
+use super::{Level, Listener, Packet, Ring, Sent, Track};
 use crate::station::{Back, MediaClock, samples};
 
 /// How often the thread looks for packets that are due.
@@ -184,8 +184,8 @@ impl Behind {
     }
 
     fn send(&self, packet: &Packet, ring: &Ring) -> Sent {
-        match self.listener.redundancy() {
-            Redundancy::None => self.listener.send(packet),
+        match self.listener.level() {
+            Level::Plain => self.listener.send(packet),
             // Hardly anybody is at the same place, so that there is nobody to share it with.
             more => self.listener.send(&redundant(packet, more, ring)),
         }

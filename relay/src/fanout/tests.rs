@@ -205,14 +205,14 @@ fn distances(datagram: &Bytes) -> Vec<u8> {
 #[test]
 fn each_level_of_redundancy_is_encoded_once_and_only_when_taken() {
     let one = track(1);
-    let levels = [Redundancy::None, Redundancy::Single, Redundancy::Spaced];
+    let levels = [Level::Plain, Level::Single, Level::Spaced];
     let kept: Vec<_> = levels
         .iter()
         .flat_map(|level| [*level; 3])
         .map(|level| {
             let kept = Kept::default();
             let listener = kept.listener();
-            listener.set_redundancy(level);
+            listener.set_level(level);
             one.attach(&listener);
             (level, kept, listener)
         })
@@ -245,7 +245,7 @@ fn each_level_of_redundancy_is_encoded_once_and_only_when_taken() {
         );
     }
     // In place, from the next packet on.
-    kept[8].2.set_redundancy(Redundancy::None);
+    kept[8].2.set_level(Level::Plain);
     one.fan_out(&sized(6, 300));
     assert_eq!(distances(&kept[8].1.take()[0]), [0_u8; 0]);
     assert_eq!(distances(&kept[7].1.take()[0]), [1, 4]);
@@ -256,7 +256,7 @@ fn copies_that_do_not_fit_are_left_out_oldest_first() {
     let one = track(1);
     let kept = Kept::default();
     let listener = kept.listener();
-    listener.set_redundancy(Redundancy::Spaced);
+    listener.set_level(Level::Spaced);
     one.attach(&listener);
     for sequence in 0..6 {
         one.fan_out(&sized(sequence, 550));
@@ -275,7 +275,7 @@ fn a_source_with_copies_of_its_own_keeps_them() {
     let one = track(1);
     let kept = Kept::default();
     let listener = kept.listener();
-    listener.set_redundancy(Redundancy::Spaced);
+    listener.set_level(Level::Spaced);
     one.attach(&listener);
     (0..7).for_each(|sequence| one.fan_out(&sized(sequence, 20)));
     let own = [1, 2].map(|distance| Copy {
@@ -289,6 +289,35 @@ fn a_source_with_copies_of_its_own_keeps_them() {
     assert_eq!(distances(&kept.take()[7]), [1, 2, 4]);
 }
 
+#[test]
+fn a_bundle_is_encoded_once_for_all_who_take_it_and_others_hear_each_packet() {
+    let one = track(1);
+    let kept: Vec<_> = [Level::Triples, Level::Plain, Level::Triples, Level::Pairs]
+        .into_iter()
+        .map(|level| {
+            let kept = Kept::default();
+            let listener = kept.listener();
+            listener.set_level(level);
+            // In bundles there is nothing to change.
+            listener.set_redundancy(listener.level());
+            one.attach(&listener);
+            (kept, listener)
+        })
+        .collect();
+    kept[0].1.set_redundancy(Level::Spaced);
+    for sequence in 0..6 {
+        one.fan_out(&sized(sequence, 300));
+    }
+    let sent: Vec<_> = kept.iter().map(|(kept, _)| kept.take()).collect();
+    assert_eq!(sent.iter().map(Vec::len).collect::<Vec<_>>(), [2, 6, 2, 3]);
+    for (mine, others) in sent[0].iter().zip(&sent[2]) {
+        assert_eq!(distances(mine), [2, 1]);
+        assert_eq!(mine.as_ptr(), others.as_ptr(), "one encoding for all");
+    }
+    assert!(sent[3].iter().all(|pair| distances(pair) == [1]));
+    assert_eq!(one.metrics.datagrams_out.get(), 2 + 6 + 2 + 3);
+}
+
 fn request(track: u64, sequences: &[u64]) -> Vec<u8> {
     let mut bytes = Vec::new();
     wire::repair::encode(TrackId::new(track).unwrap(), sequences, &mut bytes).unwrap();
@@ -300,7 +329,7 @@ fn what_a_listener_asks_for_comes_again_to_it_alone() {
     let (one, metrics) = (track(1), Metrics::default());
     let (asking, other) = (Kept::default(), Kept::default());
     let (listener, bystander) = (asking.listener(), other.listener());
-    listener.set_redundancy(Redundancy::Single);
+    listener.set_level(Level::Single);
     one.attach(&listener);
     one.attach(&bystander);
     let answer = |track: u64, sequences: &[u64]| {

@@ -11,15 +11,15 @@ use wire::StationId;
 use wire::code::{CloseCode, ErrorCode};
 use wire::frame::{Error, FRAME_BYTES_MAX, Reply, Request};
 use wire::message::{
-    AuthenticateParams, Empty, HelloParams, InvalidReport, Limits, ListenParams, PingParams,
-    PingResult, PublishParams, REDUNDANCY_MAX, ReceptionReport, SetRedundancyParams,
+    AuthenticateParams, BUNDLE_MAX, Empty, HelloParams, InvalidReport, Limits, ListenParams,
+    PingParams, PingResult, PublishParams, REDUNDANCY_MAX, ReceptionReport, SetRedundancyParams,
     SubscribeParams, UnsubscribeParams, UpdateMetadataParams, User,
 };
 
 use super::bucket::Bucket;
 use crate::clock::Now;
 use crate::config::Timing;
-use crate::fanout::Redundancy;
+use crate::fanout::Level;
 use crate::gate::Identity;
 
 /// Requests a session may make per second, and at once.
@@ -86,8 +86,8 @@ pub(crate) enum Ask {
     Authenticate(AuthenticateParams),
     Subscribe(SubscribeParams),
     Unsubscribe(UnsubscribeParams),
-    Listen(ListenParams, Redundancy),
-    SetRedundancy(Redundancy),
+    Listen(ListenParams, Level),
+    SetRedundancy(Level),
     ReceptionReport(ReceptionReport),
     Unlisten,
     Publish(Box<PublishParams>),
@@ -265,8 +265,8 @@ impl Core {
             "unsubscribe" => Ask::Unsubscribe(request.params()?),
             "listen" => {
                 let params: ListenParams = request.params()?;
-                let redundancy = redundancy("redundancy", params.redundancy)?;
-                Ask::Listen(params, redundancy)
+                let level = level(&params)?;
+                Ask::Listen(params, level)
             }
             "set_redundancy" => {
                 let params: SetRedundancyParams = request.params()?;
@@ -351,8 +351,21 @@ impl Core {
     }
 }
 
-fn redundancy(field: &str, level: u8) -> Result<Redundancy, Error> {
-    Redundancy::from_level(level).ok_or_else(|| {
+/// How a listener is to take packets.
+fn level(params: &ListenParams) -> Result<Level, Error> {
+    let redundancy = redundancy("redundancy", params.redundancy)?;
+    let bundle = Level::of_bundle(params.bundle).ok_or_else(|| {
+        let message = format!("bundle is 1 to {BUNDLE_MAX}, not {}", params.bundle);
+        Error::new(ErrorCode::BadRequest, message)
+    })?;
+    match bundle {
+        Level::Plain => Ok(redundancy),
+        bundle => Ok(bundle),
+    }
+}
+
+fn redundancy(field: &str, level: u8) -> Result<Level, Error> {
+    Level::of_redundancy(level).ok_or_else(|| {
         let message = format!("{field} is 0 to {REDUNDANCY_MAX}, not {level}");
         Error::new(ErrorCode::BadRequest, message)
     })

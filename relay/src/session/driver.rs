@@ -142,10 +142,10 @@ impl Driver {
                 let error = Error::new(ErrorCode::Forbidden, message);
                 self.reply(&Reply::new::<Empty>(id, Err(error)));
             }
-            Ask::Listen(params, redundancy) => {
-                stations.listen(self.id, id, &params, redundancy);
+            Ask::Listen(params, level) => {
+                stations.listen(self.id, id, &params, level);
             }
-            Ask::SetRedundancy(redundancy) => stations.set_redundancy(self.id, id, redundancy),
+            Ask::SetRedundancy(level) => stations.set_redundancy(self.id, id, level),
             Ask::ReceptionReport(report) => {
                 let station = stations.listens_to(self.id);
                 let result = station.ok_or_else(not_listening).map(|station| {

@@ -100,6 +100,53 @@ async fn the_level_of_redundancy_changes_without_a_seam() {
 }
 
 #[tokio::test]
+async fn packets_come_in_bundles_to_who_asks_for_them() {
+    let relay = TestRelay::start().await;
+    for (kind, station) in TRANSPORTS.into_iter().zip(["one", "two"]) {
+        let (source, track) = Client::publisher(&relay, kind, station).await;
+        let mut listener = Client::greet(&relay, kind, None).await;
+        let mut other = Client::greet(&relay, kind, None).await;
+        for bundle in [0, 5] {
+            let listen = json!({ "station": station, "bundle": bundle });
+            assert_eq!(listener.refusal("listen", listen).await, "bad_request");
+        }
+        let listen = json!({ "station": station, "bundle": 3, "redundancy": 2 });
+        listener.request("listen", listen).await.unwrap();
+        let listen = json!({ "station": station });
+        other.request("listen", listen).await.unwrap();
+        // Nothing travels against loss in bundles, whatever is asked.
+        let level = json!({ "level": 1 });
+        listener.request("set_redundancy", level).await.unwrap();
+        let sent: Vec<_> = (0..9)
+            .map(|sequence| datagram(track, sequence, sequence * 960))
+            .collect();
+        for sent in &sent {
+            source.send_datagram(sent.clone());
+            assert_eq!(next(&mut other).await, *sent);
+        }
+        for last in [2_u64, 5, 8] {
+            let bytes = next(&mut listener).await;
+            let heard = Datagram::decode(&bytes).unwrap();
+            assert_eq!(heard.sequence, last);
+            let copies: Vec<_> = heard.copies.into_iter().collect();
+            let distances: Vec<_> = copies.iter().map(|copy| copy.distance).collect();
+            assert_eq!(distances, [2, 1]);
+            for copy in copies {
+                let own = &sent[(last - u64::from(copy.distance)) as usize];
+                assert_eq!(copy.packet, Datagram::decode(own).unwrap().packet);
+                assert_eq!(copy.age, 960 * u64::from(copy.distance));
+            }
+        }
+        if kind == Kind::WebTransport {
+            // What is lost comes again by itself.
+            listener.send_datagram(request(track, &[4]));
+            assert_eq!(next(&mut listener).await, sent[4]);
+        }
+        assert!(listener.datagrams.try_recv().is_err());
+    }
+}
+
+#[tokio::test]
 async fn what_listeners_report_is_counted_by_station() {
     let relay = TestRelay::start().await;
     let (_source, _) = Client::publisher(&relay, Kind::WebSocket, "demo").await;

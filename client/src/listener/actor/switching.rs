@@ -42,6 +42,7 @@ impl Actor {
         };
         let session = session.clone();
         params.redundancy = self.params.redundancy;
+        params.bundle = self.params.bundle;
         let before = std::mem::replace(&mut self.params, params.clone());
         if before.station != params.station || before.rewind_ms != params.rewind_ms {
             // Its pushes may overtake the reply, so its timeline begins here.

@@ -10,6 +10,8 @@ use crate::packetizer::Packetizer;
 use crate::receiver::{Config, Receiver};
 use crate::testing::{Link, LinkConfig};
 use crate::{EncodedPacket, MediaClock, Packet};
+use wire::TrackId;
+use wire::audio::{Copies, Copy, Datagram, SendTime};
 
 /// A packet and copies of earlier ones.
 type Sent = Vec<(EncodedPacket, u32, bool)>;
@@ -25,6 +27,9 @@ pub(super) struct World {
     pub(super) source_ppm: f64,
     /// Distances of the copies each datagram carries.
     pub(super) copies: &'static [usize],
+    /// Packets that share a datagram.
+    pub(super) bundle: usize,
+    waiting: Sent,
     seed: u64,
     rate: u32,
     now: Duration,
@@ -70,6 +75,8 @@ impl World {
             quantum: 480,
             source_ppm: 0.0,
             copies: &[],
+            bundle: 1,
+            waiting: Vec::new(),
             seed,
             now: Duration::from_secs(1000),
             source: Source::new(encoder, 500, 1_000_000, Duration::from_secs(1000)),
@@ -94,6 +101,10 @@ impl World {
 
     pub(super) fn left(&self) -> Vec<f32> {
         deinterleave(&self.sound, 2, 0)
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.now
     }
 
     /// The tone's phase at a media time.
@@ -138,7 +149,35 @@ impl World {
         }
     }
 
+    /// A bundle, as it is on the wire.
+    fn deliver_bundle(&mut self, at: Duration, sent: &Sent) {
+        let (last, send_time, _) = sent.last().expect("no empty bundle");
+        let own = Datagram {
+            track: TrackId::new(1).expect("in range"),
+            sequence: last.sequence,
+            timestamp: last.timestamp,
+            send_time: SendTime(*send_time),
+            copies: Copies::none(),
+            packet: &last.payload,
+        };
+        let earlier = sent[..sent.len() - 1].iter();
+        let copies = earlier.map(|(packet, ..)| Copy {
+            distance: (last.sequence - packet.sequence) as u8,
+            age: last.timestamp - packet.timestamp,
+            packet: &packet.payload,
+        });
+        let mut bytes = Vec::new();
+        own.encode_with(copies, &mut bytes).expect("it fits");
+        let datagram = Datagram::decode(&bytes).expect("a datagram");
+        self.receiver
+            .handle_datagram(at, &datagram)
+            .expect("a good datagram");
+    }
+
     fn deliver(&mut self, at: Duration, sent: &Sent) {
+        if self.bundle > 1 {
+            return self.deliver_bundle(at, sent);
+        }
         for (packet, send_time, copy) in sent {
             let packet = Packet {
                 copy: *copy,
@@ -161,6 +200,13 @@ impl World {
             }
             let server_us = at.as_micros() as i64 + Self::CLOCK_OFFSET_US;
             for packet in self.source.make() {
+                if self.bundle > 1 {
+                    self.waiting.push((packet, server_us as u32, false));
+                    if self.waiting.len() == self.bundle {
+                        self.link.send(at, std::mem::take(&mut self.waiting));
+                    }
+                    continue;
+                }
                 let mut sent = vec![(packet.clone(), server_us as u32, false)];
                 for &distance in self.copies {
                     if let Some(earlier) = self.recent.iter().nth_back(distance - 1) {

@@ -4,7 +4,7 @@ use engine::{Command, Frame, Frames, Handle};
 use wire::TrackId;
 
 use super::line::Link;
-use crate::fanout::{Crowd, Encodings, Packet, Redundancy, Seat, Sent, Sink};
+use crate::fanout::{Crowd, Encodings, Level, Made, Packet, Seat, Sent, Sink};
 
 /// All listeners the engine serves.
 #[derive(Debug, Clone)]
@@ -33,10 +33,15 @@ impl Crowd for EngineCrowd {
             return;
         };
         let mut frames = Frames::from(plain);
-        for redundancy in Redundancy::MORE {
-            if let Some(own) = packet.made(redundancy).and_then(frame) {
-                frames = frames.with(redundancy as u8, own);
-            }
+        for level in Level::MADE {
+            frames = match packet.made(level) {
+                Some(Made::Sent(own)) => match frame(own) {
+                    Some(own) => frames.with(level as u8, own),
+                    None => frames,
+                },
+                Some(Made::Waits) => frames.without(level as u8),
+                None => frames,
+            };
         }
         self.0.frame(packet.plain().track, frames);
     }
@@ -82,8 +87,8 @@ impl Seat for EngineSink {
         self.link.command(Command::Leave { session });
     }
 
-    fn set_redundancy(&self, redundancy: Redundancy) {
-        let (session, level) = (self.link.session(), redundancy as u8);
+    fn set_level(&self, level: Level) {
+        let (session, level) = (self.link.session(), level as u8);
         self.link.command(Command::Level { session, level });
     }
 }

@@ -17,6 +17,7 @@ export { Directory } from './directory.ts';
 export type { DirectoryChange } from './directory.ts';
 export type { Unsubscribe } from './emitter.ts';
 export type {
+  Bundle,
   ChannelUpdate,
   Listening,
   ReceiverState,

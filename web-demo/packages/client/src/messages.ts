@@ -29,6 +29,8 @@ export type ToWorker =
       readonly rendition?: string;
       /** How far back to begin. */
       readonly rewindMs?: number;
+      /** How many packets share a datagram; 1 by default. */
+      readonly bundle?: number;
     }
   | { readonly type: 'unlisten' }
   | { readonly type: 'subscribe'; readonly channel: string }
@@ -150,10 +152,18 @@ export interface Preferences {
   readonly latency: Latency;
   /** How many bytes repair may cost. */
   readonly repair: RepairBudget;
+  /** Whether several packets share a datagram. */
+  readonly bundled: boolean;
 }
 
 /** Less delay or fewer faults. */
 export type Latency = 'interactive' | 'live' | 'safe';
+
+/**
+ * How many packets share a datagram: fewer datagrams for more delay. `auto` takes as many as
+ * the latency allows, which for `interactive` is one.
+ */
+export type Bundle = 'auto' | 1 | 2 | 3 | 4;
 
 /**
  * How many bytes repair of lost packets may cost: none, 1.15, 1.6 or 3 times the stream's own.

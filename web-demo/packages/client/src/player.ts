@@ -10,6 +10,7 @@ import { parseListeners, parseMetadata, SAMPLE_RATE } from './wire.ts';
 import { playerState, type PlayerState } from './player-state.ts';
 import { watchWakeUps } from './surroundings.ts';
 import type {
+  Bundle,
   Latency,
   Listening,
   Preferences,
@@ -18,6 +19,7 @@ import type {
   WorkletStatus,
 } from './messages.ts';
 import type { Metadata, Push, Station } from './wire.ts';
+import { bundleOf } from './bundle.ts';
 import { playerStats, type PlayerStats } from './player-stats.ts';
 
 /** What to play and how. */
@@ -33,6 +35,8 @@ export interface PlayerOptions extends ConnectOptions {
   readonly latency?: Latency;
   /** How many bytes repair of lost packets may cost; `auto` by default. */
   readonly repair?: RepairBudget;
+  /** How many packets share a datagram, for fewer of them and more delay; 1 by default. */
+  readonly bundle?: Bundle;
   /** A session to share; it stays open when the player is closed. By default one of its own. */
   readonly session?: Session;
   /** Loudness from 0 to 1; 1 by default. */
@@ -75,6 +79,7 @@ export class Player extends Emitter<PlayerEvents> {
   #choice: AutoChoice | undefined;
   #rewind: number;
   #preferences: Preferences;
+  #bundle: Bundle;
   #volume: number;
   #muted: boolean;
   #wanted = false;
@@ -93,7 +98,13 @@ export class Player extends Emitter<PlayerEvents> {
     this.#rendition = options.rendition ?? AUTO_RENDITION;
     this.#choice = this.#newChoice();
     this.#rewind = clampRewind(options.rewind ?? 0);
-    this.#preferences = { latency: options.latency ?? 'live', repair: options.repair ?? 'auto' };
+    this.#bundle = options.bundle ?? 1;
+    const latency = options.latency ?? 'live';
+    this.#preferences = {
+      latency,
+      repair: options.repair ?? 'auto',
+      bundled: bundleOf(this.#bundle, latency) > 1,
+    };
     this.#volume = clampLevel(options.volume ?? 1);
     this.#muted = options.muted ?? false;
     this.#ownsSession = options.session === undefined;
@@ -207,7 +218,16 @@ export class Player extends Emitter<PlayerEvents> {
   }
 
   set latency(latency: Latency) {
-    this.#prefer({ ...this.#preferences, latency });
+    this.#preferBundle(latency, this.#bundle);
+  }
+
+  /** How many packets share a datagram. */
+  get bundle(): Bundle {
+    return this.#bundle;
+  }
+
+  set bundle(bundle: Bundle) {
+    this.#preferBundle(this.latency, bundle);
   }
 
   /** How many bytes repair of lost packets may cost. */
@@ -366,10 +386,20 @@ export class Player extends Emitter<PlayerEvents> {
     this.#output?.prefer(preferences);
   }
 
+  // What shares a datagram hangs on both, and only the relay can change it.
+  #preferBundle(latency: Latency, bundle: Bundle): void {
+    const before = bundleOf(this.#bundle, this.latency);
+    const packets = bundleOf(bundle, latency);
+    this.#bundle = bundle;
+    this.#prefer({ ...this.#preferences, latency, bundled: packets > 1 });
+    if (packets !== before) this.#listen();
+  }
+
   #listen(): void {
     if (!this.#wanted) return;
     const rendition = this.#choice?.rendition ?? this.#rendition;
-    this.session.listen(this.#stationId, rendition, this.#rewind * 1000);
+    const bundle = bundleOf(this.#bundle, this.latency);
+    this.session.listen(this.#stationId, rendition, this.#rewind * 1000, bundle);
   }
 
   #handleSession(status: SessionStatus): void {

@@ -84,7 +84,7 @@ export class Session extends Emitter<SessionEvents> {
   #token: string | undefined;
   #status: SessionStatus = { phase: 'connecting' };
   #listening: Listening | null = null;
-  #wanted: { station: string; rendition?: string; rewindMs?: number } | undefined;
+  #wanted: { station: string; rendition?: string; rewindMs?: number; bundle?: number } | undefined;
   #audioPort: (() => MessagePort) | undefined;
   #directory: Directory | undefined;
   #nextKey = 0;
@@ -120,12 +120,14 @@ export class Session extends Emitter<SessionEvents> {
    * Listens to a station from now on, in place of any other.
    *
    * @param rewindMs how far back to begin, as far as the relay keeps; 0 is live.
+   * @param bundle how many packets share a datagram, 1 to 4.
    */
-  listen(station: string, rendition?: string, rewindMs = 0): void {
+  listen(station: string, rendition?: string, rewindMs = 0, bundle = 1): void {
     this.#wanted = {
       station,
       ...(rendition === undefined ? {} : { rendition }),
       ...(rewindMs === 0 ? {} : { rewindMs }),
+      ...(bundle === 1 ? {} : { bundle }),
     };
     this.#post({ type: 'listen', ...this.#wanted });
   }

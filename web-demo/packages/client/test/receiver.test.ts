@@ -49,7 +49,7 @@ describe('the receiver', () => {
     const ask = (repair: 'off' | 'auto') => {
       const receiver = new Receiver(wasm, 48_000);
       receiver.begin(7);
-      receiver.prefer({ latency: 'safe', repair });
+      receiver.prefer({ latency: 'safe', repair, bundled: false });
       receiver.setServer(10, 0);
       play(receiver, 0, (sequence) => sequence % 10 === 5);
       expect(receiver.redundancyWanted).toBeGreaterThanOrEqual(0);

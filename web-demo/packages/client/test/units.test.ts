@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { bundleOf } from '../src/bundle.ts';
 import { CaptureRing } from '../src/capture-ring.ts';
 import { Directory } from '../src/directory.ts';
 import { Emitter } from '../src/emitter.ts';
@@ -98,6 +99,15 @@ describe('directory', () => {
     expect(directory.get('a')).toMatchObject({ state: 'offline', listeners: 0 });
     directory.handleState(null);
     expect(directory.onAir()).toEqual([]);
+  });
+});
+
+describe('bundles', () => {
+  test('are what was chosen, and by themselves none where delay matters most', () => {
+    expect(bundleOf(3, 'interactive')).toBe(3);
+    expect(bundleOf('auto', 'interactive')).toBe(1);
+    expect(bundleOf('auto', 'live')).toBe(2);
+    expect(bundleOf('auto', 'safe')).toBe(4);
   });
 });
 

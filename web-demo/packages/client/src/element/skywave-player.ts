@@ -4,7 +4,7 @@ import { Player } from '../player.ts';
 import { View } from './view.ts';
 import type { Assets } from '../assets.ts';
 import type { Capture } from '../audio-output.ts';
-import type { Latency, RepairBudget } from '../messages.ts';
+import type { Bundle, Latency, RepairBudget } from '../messages.ts';
 import type { PlayerState } from '../player-state.ts';
 import type { PlayerStats } from '../player-stats.ts';
 import type { Session } from '../session.ts';
@@ -25,7 +25,8 @@ export type SkywavePlayerEvent = 'statechange' | 'nowplaying' | 'stationchange' 
  *
  * Attributes, all observed: `station` (required), `server` (where the script came from by
  * default), `rendition` (`auto`), `rewind` (seconds to begin back, 0), `transport` (`auto`), `latency` (`interactive`, `live` or
- * `safe`), `repair` (`off`, `economy`, `auto` or `robust`), `autoplay` (plays as soon as the
+ * `safe`), `repair` (`off`, `economy`, `auto` or `robust`), `bundle` (packets in a datagram, 1 to 4 or
+ * `auto`; 1), `autoplay` (plays as soon as the
  * browser allows it), `muted`, `volume` (0 to 1).
  *
  * Fires `statechange`, `nowplaying`, `stationchange`, `volumechange`. Parts to style:
@@ -42,6 +43,7 @@ export class SkywavePlayerElement extends HTMLElement {
     'transport',
     'latency',
     'repair',
+    'bundle',
     'autoplay',
     'muted',
     'volume',
@@ -179,6 +181,17 @@ export class SkywavePlayerElement extends HTMLElement {
     this.setAttribute('repair', repair);
   }
 
+  /** 1 to 4 packets in a datagram, or `auto`, as the attribute. */
+  get bundle(): Bundle {
+    const bundle = this.getAttribute('bundle');
+    if (bundle === 'auto') return bundle;
+    return ([2, 3, 4] as const).find((packets) => String(packets) === bundle) ?? 1;
+  }
+
+  set bundle(bundle: Bundle) {
+    this.setAttribute('bundle', String(bundle));
+  }
+
   /** What the player is doing. */
   get state(): PlayerState {
     return this.#player?.state ?? 'idle';
@@ -261,6 +274,7 @@ export class SkywavePlayerElement extends HTMLElement {
       this.#player.rendition = this.rendition;
       this.#player.latency = this.latency;
       this.#player.repair = this.repair;
+      this.#player.bundle = this.bundle;
     }
   }
 
@@ -273,6 +287,7 @@ export class SkywavePlayerElement extends HTMLElement {
       transport: this.transport,
       latency: this.latency,
       repair: this.repair,
+      bundle: this.bundle,
       volume: this.#volume,
       muted: this.hasAttribute('muted'),
       ...(this.#session === undefined ? {} : { session: this.#session }),

@@ -99,7 +99,7 @@ export class SessionCore {
   handle(message: Exclude<ToWorker, { type: 'open' | 'audio' }>): void {
     switch (message.type) {
       case 'listen':
-        this.#listener.listen(message.station, message.rendition, message.rewindMs);
+        this.#listener.listen(message.station, message.rendition, message.rewindMs, message.bundle);
         break;
       case 'unlisten':
         this.#listener.unlisten();

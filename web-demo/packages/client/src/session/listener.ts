@@ -23,6 +23,7 @@ interface Wanted {
   readonly station: string;
   readonly rendition: string | undefined;
   readonly rewindMs: number;
+  readonly bundle: number;
 }
 
 /** See the file's head. */
@@ -51,10 +52,13 @@ export class Listener {
     return this.#state?.heard ?? false;
   }
 
-  /** Listens to a station from now on, in place of any other; live or from so far back on. */
-  listen(station: string, rendition: string | undefined, rewindMs = 0): void {
+  /**
+   * Listens to a station from now on, in place of any other; live or from so far back on, and
+   * with so many packets in a datagram.
+   */
+  listen(station: string, rendition: string | undefined, rewindMs = 0, bundle = 1): void {
     if (this.#wanted?.station !== station) this.#sink.track(null, 0, false);
-    this.#wanted = { station, rendition, rewindMs };
+    this.#wanted = { station, rendition, rewindMs, bundle };
     this.#refusals = 0;
     this.#ask();
   }
@@ -139,6 +143,7 @@ export class Listener {
     const params = {
       ...described(wanted),
       ...(redundancy === 0 ? {} : { redundancy }),
+      ...(wanted.bundle === 1 ? {} : { bundle: wanted.bundle }),
       ...(wanted.rewindMs === 0 ? {} : { rewind_ms: wanted.rewindMs }),
     };
     this.#live.request('listen', params, LISTEN_MS_MAX).then(

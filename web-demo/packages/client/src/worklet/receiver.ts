@@ -27,6 +27,7 @@ interface Exports {
   readonly skywave_position: (player: number) => number;
   readonly skywave_state: (player: number) => number;
   readonly skywave_set_latency: (player: number, profile: number) => void;
+  readonly skywave_set_bundled: (player: number, bundled: number) => void;
   readonly skywave_set_repair: (player: number, repair: number) => void;
   readonly skywave_set_round_trip: (player: number, roundTripUs: number) => void;
   readonly skywave_poll_request: (player: number, nowUs: number) => number;
@@ -37,7 +38,7 @@ interface Exports {
   readonly skywave_stats_len: () => number;
 }
 
-const ABI_VERSION = 3;
+const ABI_VERSION = 4;
 const LATENCIES: readonly Latency[] = ['interactive', 'live', 'safe'];
 const BUDGETS: readonly RepairBudget[] = ['off', 'economy', 'auto', 'robust'];
 const STATES: readonly ReceiverState[] = ['buffering', 'playing', 'interrupted'];
@@ -114,9 +115,10 @@ export class Receiver {
   }
 
   /** Weighs delay, faults and bytes like this from now on. */
-  prefer({ latency, repair }: Preferences): void {
+  prefer({ latency, repair, bundled }: Preferences): void {
     this.#wasm.skywave_set_latency(this.#player, LATENCIES.indexOf(latency));
     this.#wasm.skywave_set_repair(this.#player, BUDGETS.indexOf(repair));
+    this.#wasm.skywave_set_bundled(this.#player, bundled ? 1 : 0);
   }
 
   /** Tells how far the relay is, and its clock: server time less `nowMs` of the others. */
