@@ -28,6 +28,7 @@ mod outage;
 mod players;
 mod push;
 mod recording;
+mod rewind;
 mod rights;
 mod secure;
 mod sources;
