@@ -35,3 +35,4 @@ mod sources;
 mod switching;
 mod talk;
 mod tone;
+mod uploads;
