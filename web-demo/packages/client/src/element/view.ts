@@ -15,7 +15,7 @@ const MARKUP = `
     <p class="status" part="status"><span class="state"></span><span class="listeners"></span><span class="delay" part="delay"></span></p>
   </div>
   <div class="past" part="past" hidden>
-    <button class="back" part="back" type="button" aria-label="30 seconds back">−30 s</button>
+    <button class="back" part="back" type="button">Back 30 s</button>
     <button class="present" part="live" type="button" aria-label="Go live">Live</button>
   </div>
   <div class="volume" part="volume">
