@@ -226,6 +226,11 @@ impl Server {
         server
     }
 
+    /// Puts it behind another network; it was started behind one.
+    pub(crate) fn reshape(&self, link: LinkConfig) {
+        self.shaper.as_ref().expect("a network").change(link);
+    }
+
     /// Gives everybody behind the bad network another address.
     pub(crate) fn rebind(&self) {
         self.shaper.as_ref().expect("a network").rebind();

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,7 @@ const BYTES_MAX: usize = 2048;
 pub(crate) struct Shaper {
     stop: Arc<AtomicBool>,
     rebind: Arc<AtomicBool>,
+    changed: Arc<Mutex<Option<LinkConfig>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -41,6 +42,8 @@ impl Shaper {
         let stopped = Arc::clone(&stop);
         let rebind = Arc::<AtomicBool>::default();
         let rebound = Arc::clone(&rebind);
+        let changed = Arc::<Mutex<Option<LinkConfig>>>::default();
+        let changes = Arc::clone(&changed);
         let thread = std::thread::spawn(move || {
             let mut network = Network {
                 front,
@@ -54,14 +57,23 @@ impl Shaper {
                 if rebound.swap(false, Ordering::Relaxed) {
                     network.rebind();
                 }
+                if let Some(config) = changes.lock().unwrap().take() {
+                    network.change(config);
+                }
                 network.round();
             }
         });
         Self {
             stop,
             rebind,
+            changed,
             thread: Some(thread),
         }
+    }
+
+    /// Is another network from now on.
+    pub(crate) fn change(&self, config: LinkConfig) {
+        *self.changed.lock().unwrap() = Some(config);
     }
 
     /// Forgets all clients' ports, as a NAT does that restarts: each comes from another
@@ -106,12 +118,13 @@ impl Network {
         {
             left -= 1;
             let now = self.began.elapsed();
-            self.flow(client).up.send(now, bytes[..size].to_vec());
+            let packet = bytes[..size].to_vec();
+            self.flow(client).up.send_sized(now, size, packet);
         }
         let now = self.began.elapsed();
         for (client, flow) in &mut self.flows {
             while let Some((size, _)) = read(&flow.back, &mut bytes) {
-                flow.down.send(now, bytes[..size].to_vec());
+                flow.down.send_sized(now, size, bytes[..size].to_vec());
             }
             // What cannot be sent is lost, as on any network.
             while let Some((_, packet)) = flow.up.receive(now) {
@@ -120,6 +133,13 @@ impl Network {
             while let Some((_, packet)) = flow.down.receive(now) {
                 let _ = self.front.send_to(&packet, client);
             }
+        }
+    }
+
+    fn change(&mut self, config: LinkConfig) {
+        self.config = config;
+        for flow in self.flows.values_mut() {
+            (flow.up.config, flow.down.config) = (config, config);
         }
     }
 
