@@ -184,6 +184,8 @@ pub struct Receiver {
     last_arrival: Duration,
     /// Length of the current pull.
     pull_ms: f64,
+    /// By how much the first packet of a bundle comes later than its last.
+    spread_ms: f64,
     /// Server time minus our clock, in microseconds.
     clock_offset_us: Option<i64>,
     play_delay: Histogram,
@@ -238,6 +240,7 @@ impl Receiver {
             dry: 0,
             last_arrival: Duration::ZERO,
             pull_ms: 0.0,
+            spread_ms: 0.0,
             clock_offset_us: None,
             play_delay: Histogram::new(),
             counts: Stats::default(),
@@ -255,10 +258,14 @@ impl Receiver {
     ) -> Result<Arrival, PacketError> {
         // It is counted as rejected; its neighbours may be good.
         if self.config.bundled {
+            let mut others = 0;
             for packet in Packet::copies_of(datagram) {
                 let copy = false;
                 let _ = self.handle_packet(now, &Packet { copy, ..packet });
+                others += 1;
             }
+            let samples = self.stream.map_or(0, |stream| stream.newest.samples);
+            self.spread_ms = f64::from(others * samples) / 48.0;
             return self.handle_packet(now, &Packet::of(datagram));
         }
         let arrival = self.handle_packet(now, &Packet::of(datagram));
@@ -271,6 +278,7 @@ impl Receiver {
     /// Whether datagrams are bundles of packets from now on; see [`Config::bundled`].
     pub fn set_bundled(&mut self, bundled: bool) {
         self.config.bundled = bundled;
+        self.spread_ms = 0.0;
     }
 
     /// What it is doing.

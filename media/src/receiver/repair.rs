@@ -101,11 +101,13 @@ impl Receiver {
     /// How late a packet may be before it is taken for lost.
     fn patience_ms(&self) -> f64 {
         // Where much is lost, asking in vain now and then costs less than asking late.
-        if self.repairs.loss() > 0.02 {
+        let patience_ms = if self.repairs.loss() > 0.02 {
             self.delay.percentile_ms(0.95) + 1.0
         } else {
             self.delay.percentile_ms(0.98) + 2.0
-        }
+        };
+        // What a bundle is to bring is not asked for before, nor learned from then.
+        patience_ms.max(self.spread_ms + 2.0)
     }
 
     fn asks_for(
