@@ -265,7 +265,8 @@ impl Receiver {
                 others += 1;
             }
             let samples = self.stream.map_or(0, |stream| stream.newest.samples);
-            self.spread_ms = f64::from(others * samples) / 48.0;
+            // What is sent again comes alone and says nothing of bundles.
+            self.spread_ms = self.spread_ms.max(f64::from(others * samples) / 48.0);
             return self.handle_packet(now, &Packet::of(datagram));
         }
         let arrival = self.handle_packet(now, &Packet::of(datagram));

@@ -9,6 +9,8 @@ use super::*;
 use crate::encoder::{self, Frame};
 use crate::measure::{deinterleave, find_gaps, tone_report};
 use crate::testing::LinkConfig;
+use wire::TrackId;
+use wire::audio::{Copies, Datagram, SendTime};
 use world::World;
 
 fn ms(ms: u64) -> Duration {
@@ -132,6 +134,39 @@ fn a_bundle_that_is_lost_is_asked_for_whole() {
     let asked: Vec<_> = asked.into_iter().collect();
     assert_eq!(asked.len(), 4, "{asked:?}");
     assert_eq!(asked[3] - asked[0], 3, "{asked:?}");
+}
+
+#[test]
+fn what_a_bundle_is_to_bring_is_not_asked_for() {
+    let config = Config {
+        bundled: true,
+        start_delay: ms(400),
+        ..Config::default()
+    };
+    let encoder = encoder::Config {
+        bitrate: 64_000,
+        ..encoder::Config::default()
+    };
+    let mut world = World::with(LinkConfig::default(), 6, config, encoder);
+    world.bundle = 4;
+    world.receiver.set_round_trip(Some(ms(10)));
+    for step in 0..200 {
+        world.run(ms(5));
+        // Before much is learned, a packet that is there comes alone, as what is sent again.
+        if step % 10 == 0 && world.receiver.stats().packets > 0 {
+            let again = Datagram {
+                track: TrackId::new(1).unwrap(),
+                sequence: 500,
+                timestamp: 1_000_000,
+                send_time: SendTime(0),
+                copies: Copies::none(),
+                packet: &[0xfc],
+            };
+            let _ = world.receiver.handle_datagram(world.now(), &again);
+        }
+        let request = world.receiver.poll_request(world.now());
+        assert_eq!(request, None, "{}", world.describe());
+    }
 }
 
 #[test]
