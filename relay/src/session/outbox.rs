@@ -5,9 +5,9 @@
 //! the others all the same.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use bytes::Bytes;
 use tokio::sync::Notify;
 use wire::code::CloseCode;
 use wire::frame::{Push, Reply};
@@ -30,19 +30,30 @@ const COUNTS_MAX: usize = 400;
 /// A control frame as JSON, encoded once however many sessions get it.
 #[derive(Debug, Clone)]
 pub(crate) struct Frame {
-    json: Bytes,
+    json: Json,
     /// Frames of the same name replace one another while they wait: only the
     /// latest matters.
     replaces: Option<Arc<str>>,
 }
 
-/// A text that many frames share.
-struct Shared(Arc<str>);
+/// The text of a frame; a clone shares it.
+#[derive(Debug, Clone)]
+pub(crate) struct Json(Arc<str>);
 
-impl AsRef<[u8]> for Shared {
-    fn as_ref(&self) -> &[u8] {
+impl Json {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
+}
+
+/// A transport that takes frames without a task of the session's.
+pub(crate) trait Waker: Debug + Send + Sync {
+    /// Something may wait in a lane. It must neither block nor push.
+    fn wake(self: Arc<Self>);
 }
 
 /// The queue between everyone who has something to tell a session and its transport.
@@ -56,6 +67,8 @@ pub(crate) struct Outbox {
     distress: Notify,
     /// The session begins to listen, or ends.
     milestones: Notify,
+    /// Woken instead of who waits in [`ready`](Self::ready).
+    waker: OnceLock<Weak<dyn Waker>>,
 }
 
 #[derive(Debug, Default)]
@@ -73,7 +86,7 @@ struct State {
 #[derive(Debug)]
 pub(crate) enum Taken {
     /// The JSON to send next.
-    Frame(Bytes),
+    Frame(Json),
     /// Nothing now.
     Empty,
     /// Nothing any more: the session has ended.
@@ -97,7 +110,7 @@ impl Frame {
     /// A frame whose text is shared with other sessions.
     pub(crate) fn shared(json: Arc<str>, class: PushClass) -> Self {
         Self {
-            json: Bytes::from_owner(Shared(json)),
+            json: Json(json),
             replaces: match class {
                 PushClass::Durable => None,
                 PushClass::Latest(key) => Some(key),
@@ -107,7 +120,7 @@ impl Frame {
 
     fn new(json: String) -> Self {
         Self {
-            json: json.into(),
+            json: Json(json.into()),
             replaces: None,
         }
     }
@@ -236,15 +249,27 @@ impl Outbox {
     /// Takes the next frame of a lane.
     pub(crate) fn take(&self, lane: Lane) -> Taken {
         let mut state = self.lock();
-        let frame = match lane {
-            Lane::Control => state.control.pop_front().or_else(|| state.pop_counts()),
-            Lane::Metadata => state.metadata.pop_front(),
-            Lane::Listeners => state.listeners.take(),
-        };
-        match (frame, &state.bye) {
-            (Some(frame), _) => Taken::Frame(frame.json),
-            (None, Some(_)) => Taken::End,
-            (None, None) => Taken::Empty,
+        let frame = state.pop(lane);
+        state.taken(frame)
+    }
+
+    /// Takes the next frame of any lane.
+    pub(crate) fn take_any(&self) -> Taken {
+        let mut state = self.lock();
+        let frame = state
+            .pop(Lane::Control)
+            .or_else(|| state.pop(Lane::Metadata))
+            .or_else(|| state.pop(Lane::Listeners));
+        state.taken(frame)
+    }
+
+    /// From here on a transport is woken that takes frames by itself; it is woken once for
+    /// what waits already.
+    pub(crate) fn set_waker<W: Waker + 'static>(&self, waker: &Arc<W>) {
+        let weak: Weak<W> = Arc::downgrade(waker);
+        // There is one transport to a session.
+        if self.waker.set(weak).is_ok() {
+            Arc::clone(waker).wake();
         }
     }
 
@@ -254,7 +279,14 @@ impl Outbox {
     }
 
     fn notify(&self, lane: Lane) {
-        self.notify_of(lane).notify_one();
+        match self.waker.get() {
+            Some(waker) => {
+                if let Some(waker) = waker.upgrade() {
+                    waker.wake();
+                }
+            }
+            None => self.notify_of(lane).notify_one(),
+        }
     }
 
     fn notify_of(&self, lane: Lane) -> &Notify {
@@ -272,6 +304,22 @@ impl Outbox {
 }
 
 impl State {
+    fn pop(&mut self, lane: Lane) -> Option<Frame> {
+        match lane {
+            Lane::Control => self.control.pop_front().or_else(|| self.pop_counts()),
+            Lane::Metadata => self.metadata.pop_front(),
+            Lane::Listeners => self.listeners.take(),
+        }
+    }
+
+    fn taken(&self, frame: Option<Frame>) -> Taken {
+        match (frame, &self.bye) {
+            (Some(frame), _) => Taken::Frame(frame.json),
+            (None, Some(_)) => Taken::End,
+            (None, None) => Taken::Empty,
+        }
+    }
+
     fn pop_counts(&mut self) -> Option<Frame> {
         let mut counts = self.counts.take()?;
         if counts.len() > COUNTS_MAX {

@@ -58,7 +58,7 @@ pub(crate) fn open(address: SocketAddr, host: &Arc<Host>) -> Response {
     };
     let port = match host.open(peer, listener) {
         Ok(port) => port,
-        Err(bye) => return stream_of(Body::from(event(&bye.push().encode().into()))),
+        Err(bye) => return stream_of(Body::from(event(&bye.push().encode()))),
     };
     let capability = format!("{:032x}", rand::random::<u128>());
     let Port { frames, outbox, .. } = port;
@@ -156,7 +156,7 @@ fn fill(chunk: &mut Vec<u8>, outbox: &Outbox) -> bool {
     for lane in [Lane::Control, Lane::Metadata, Lane::Listeners] {
         while chunk.len() < CHUNK_BYTES {
             match outbox.take(lane) {
-                Taken::Frame(json) => chunk.extend_from_slice(&event(&json)),
+                Taken::Frame(json) => chunk.extend_from_slice(event(json.as_str()).as_bytes()),
                 Taken::Empty => break,
                 Taken::End => return true,
             }
@@ -166,8 +166,8 @@ fn fill(chunk: &mut Vec<u8>, outbox: &Outbox) -> bool {
 }
 
 /// A frame as an event: JSON has no line breaks of its own.
-fn event(json: &Bytes) -> Vec<u8> {
-    [b"data: ", &**json, b"\n\n"].concat()
+fn event(json: &str) -> String {
+    ["data: ", json, "\n\n"].concat()
 }
 
 fn stream_of(body: Body) -> Response {

@@ -1,7 +1,7 @@
 //! WebSocket (RFC 6455): the fallback for networks and browsers without WebTransport.
 //!
-//! A session's task reads, and writes control frames. Sound goes past it: the
-//! [`writer`]'s loop writes it to the [`Line`], between whole frames of the task's.
+//! A session's task reads, and says goodbye. What the session is told and its sound go past
+//! it: the [`writer`]'s loop writes them to the [`Line`], frame by frame.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,14 +28,18 @@ use crate::metrics::TransportLabel;
 use crate::session::core::End;
 use crate::session::host::{FAREWELL, Host, Inbound, Peer, Port, bye};
 use crate::session::ingress::Ingress;
-use crate::session::outbox::{Outbox, STUCK, Taken};
-use crate::station::Lane;
+use crate::session::outbox::{Outbox, STUCK};
 
+mod header;
 mod line;
+mod out;
+mod stream;
 mod upgrade;
 mod writer;
 
-use line::{Line, LineSink, Pumped, Stream};
+use line::{Line, LineSink};
+use out::Pumped;
+use stream::Stream;
 use upgrade::Upgrade;
 
 type WebSocket = WebSocketStream<Stream>;
@@ -121,13 +125,14 @@ async fn serve_session(socket: WebSocket, line: Arc<Line>, address: SocketAddr, 
 }
 
 /// Moves messages between client and session until either ends, then closes.
-async fn carry(socket: WebSocket, port: Port, line: &Line, write: Duration) {
+async fn carry(socket: WebSocket, port: Port, line: &Arc<Line>, write: Duration) {
     let Port {
         frames,
         ingress,
         outbox,
     } = port;
-    let (mut sink, mut stream) = socket.split();
+    line.tell(&outbox);
+    let (sink, mut stream) = socket.split();
     let reading = async {
         read(&mut stream, frames, &ingress).await;
         std::future::pending::<()>().await;
@@ -137,10 +142,11 @@ async fn carry(socket: WebSocket, port: Port, line: &Line, write: Duration) {
         tokio::time::sleep(FAREWELL).await;
     };
     tokio::select! {
-        () = write_all(&mut sink, &outbox, line, write) => {}
+        () = write_left(line, &outbox, write) => {}
         () = reading => {}
         () = farewell => {}
     }
+    line.end();
     let code = outbox.end_code().unwrap_or(CloseCode::Done);
     let _ = timeout(FAREWELL, close(sink, stream, code)).await;
 }
@@ -183,65 +189,20 @@ async fn read(
     }
 }
 
-/// Writes control frames until there is nothing more, and sound that the writer left behind.
-async fn write_all(
-    sink: &mut SplitSink<WebSocket, Message>,
-    outbox: &Outbox,
-    line: &Line,
-    write: Duration,
-) {
-    let mut is_stuck = false;
+/// Writes what the writer left behind, until the session's last word or the end of the
+/// connection. Each piece must get on in time, not all of it.
+async fn write_left(line: &Line, outbox: &Outbox, write: Duration) {
     loop {
-        match timeout(write, write_waiting(sink, outbox)).await {
-            Ok(Ok(Progress::Wrote)) => continue,
-            Ok(Ok(Progress::Idle)) => {}
-            Ok(Ok(Progress::Ended) | Err(_)) => return,
-            Err(_) => return outbox.ask_end(CloseCode::SlowConsumer, STUCK),
-        }
-        tokio::select! {
-            () = outbox.ready(Lane::Control) => {}
-            () = outbox.ready(Lane::Metadata) => {}
-            () = outbox.ready(Lane::Listeners) => {}
-            () = line.stuck(), if !is_stuck => is_stuck = true,
-            // Each piece must get on in time, not all of it.
-            pumped = timeout(write, line.unstick()), if is_stuck => match pumped {
-                Ok(Ok(pumped)) => is_stuck = pumped == Pumped::Blocked,
-                Ok(Err(_)) => return,
-                Err(_) => return outbox.ask_end(CloseCode::SlowConsumer, STUCK),
-            },
-        }
-    }
-}
-
-enum Progress {
-    Wrote,
-    Idle,
-    Ended,
-}
-
-/// Writes what waits now and flushes it.
-async fn write_waiting(
-    sink: &mut SplitSink<WebSocket, Message>,
-    outbox: &Outbox,
-) -> Result<Progress, Error> {
-    let mut progress = Progress::Idle;
-    for lane in [Lane::Control, Lane::Metadata, Lane::Listeners] {
+        line.left().await;
         loop {
-            match outbox.take(lane) {
-                Taken::Frame(json) => sink.feed(text(json)?).await?,
-                Taken::Empty => break,
-                Taken::End => {
-                    sink.flush().await?;
-                    return Ok(Progress::Ended);
-                }
+            match timeout(write, line.unstick()).await {
+                Ok(Ok(Pumped::All)) => break,
+                Ok(Ok(Pumped::Blocked)) => {}
+                Ok(Ok(Pumped::Ended) | Err(_)) => return,
+                Err(_) => return outbox.ask_end(CloseCode::SlowConsumer, STUCK),
             }
-            progress = Progress::Wrote;
         }
     }
-    if matches!(progress, Progress::Wrote) {
-        sink.flush().await?;
-    }
-    Ok(progress)
 }
 
 /// Says goodbye and hears the client out: data left unread would make the kernel
@@ -264,20 +225,11 @@ async fn close(
 async fn turn_away(socket: WebSocket, bye: &Bye) {
     let (mut sink, stream) = socket.split();
     let farewell = async {
-        if let Ok(message) = text(bye.push().encode().into())
-            && sink.send(message).await.is_ok()
-        {
+        if sink.send(Message::text(bye.push().encode())).await.is_ok() {
             close(sink, stream, bye.code).await;
         }
     };
     let _ = timeout(FAREWELL, farewell).await;
-}
-
-fn text(json: Bytes) -> Result<Message, Error> {
-    let text = Utf8Bytes::try_from(json);
-    Ok(Message::Text(
-        text.map_err(|error| Error::Utf8(error.to_string()))?,
-    ))
 }
 
 fn too_large(size: usize) -> End {

@@ -8,7 +8,7 @@ fn push(number: u32) -> Push {
 
 fn taken(outbox: &Outbox, lane: Lane) -> Option<String> {
     match outbox.take(lane) {
-        Taken::Frame(json) => Some(String::from_utf8(json.to_vec()).unwrap()),
+        Taken::Frame(json) => Some(json.as_str().to_owned()),
         Taken::Empty | Taken::End => None,
     }
 }

@@ -1,28 +1,25 @@
-//! A connection that two write to and nobody waits for: control frames come from the
-//! session's task, sound from the [`writer`](super::writer)'s loop.
+//! A connection that nobody waits for: the [`writer`](super::writer)'s loop writes what the
+//! session is told and its sound, the session's task pongs and the last frame.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::array;
+use std::fmt;
+use std::io::{self, IoSlice};
 use std::net::Shutdown;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use bytes::{Buf, Bytes};
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_rustls::rustls::ServerConnection;
 
-use super::WRITE_BUFFER_MAX;
+use super::header::Header;
+use super::out::{FRAMES_AT_ONCE, Out, Pumped, Wrote};
 use super::writer;
 use crate::fanout::queue::{LISTENER_WAIT, PacketQueue};
 use crate::fanout::{Packet, Sent, Sink, Tuned};
 use crate::http::serve::Seat;
-
-/// A binary message, whole, from a server (RFC 6455, section 5.2).
-const BINARY: u8 = 0x82;
+use crate::session::outbox::{Json, Outbox, Taken, Waker};
 
 /// A TCP connection, with or without TLS.
 pub(super) struct Socket {
@@ -43,34 +40,24 @@ pub(super) struct Line {
     tcp: TcpStream,
     _seat: Option<Seat>,
     out: Mutex<Out>,
+    /// What the session is told, once there is one.
+    outbox: OnceLock<Arc<Outbox>>,
     /// Sound that waits. A lock of its own: whoever brings sound waits for no write.
     sound: Mutex<PacketQueue>,
     tuned: Arc<Tuned>,
     /// Whether the writer has it in its queue.
     is_queued: AtomicBool,
-    /// The kernel takes no more, or the connection has failed: the session's task is to see to it.
-    stuck: Notify,
+    /// The kernel takes no more, the connection has failed or all is said: the session's task
+    /// is to see to it.
+    left: Notify,
 }
 
-/// What goes out, under one lock, so that frames are whole.
-struct Out {
-    tls: Option<Box<ServerConnection>>,
-    /// The rest of what was begun.
-    begun: Bytes,
-    /// Whether that is of control frames.
-    is_control: bool,
-    /// Whole frames that go before sound.
-    control: Vec<u8>,
-    is_closed: bool,
-}
-
-/// What [`Line::pump`] came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pumped {
-    /// There is nothing more to write.
-    All,
-    /// The kernel takes no more now.
-    Blocked,
+/// What writing what the session is told came to.
+enum Told {
+    Wrote(Wrote),
+    Nothing,
+    /// There will be no more.
+    End,
 }
 
 impl Line {
@@ -78,17 +65,12 @@ impl Line {
         Arc::new(Self {
             tcp: socket.tcp,
             _seat: socket.seat,
-            out: Mutex::new(Out {
-                tls: socket.tls,
-                begun: Bytes::new(),
-                is_control: false,
-                control: Vec::new(),
-                is_closed: false,
-            }),
+            out: Mutex::new(Out::new(socket.tls)),
+            outbox: OnceLock::new(),
             sound: Mutex::new(PacketQueue::new(LISTENER_WAIT)),
             tuned: Arc::default(),
             is_queued: AtomicBool::new(false),
-            stuck: Notify::new(),
+            left: Notify::new(),
         })
     }
 
@@ -96,9 +78,27 @@ impl Line {
         &self.tuned
     }
 
-    /// Resolves when the writer left something behind.
-    pub(super) async fn stuck(&self) {
-        self.stuck.notified().await;
+    /// From here on what the session is told goes out.
+    pub(super) fn tell(self: &Arc<Self>, outbox: &Arc<Outbox>) {
+        // There is one session to a connection.
+        if self.outbox.set(Arc::clone(outbox)).is_ok() {
+            outbox.set_waker(self);
+        }
+    }
+
+    /// Nothing but appended frames goes out any more: the close frame is the last.
+    pub(super) fn end(&self) {
+        self.out().is_over = true;
+    }
+
+    /// Resolves when something was left to the session's task.
+    pub(super) async fn left(&self) {
+        self.left.notified().await;
+    }
+
+    /// Leaves what waits to the session's task.
+    pub(super) fn leave(&self) {
+        self.left.notify_one();
     }
 
     /// Waits until the kernel takes bytes again, and gives it what waits.
@@ -112,60 +112,141 @@ impl Line {
         // Before looking: what comes after is another turn's.
         self.is_queued.store(false, Ordering::SeqCst);
         if !matches!(self.pump(), Ok(Pumped::All)) {
-            self.stuck.notify_one();
+            self.leave();
         }
     }
 
-    /// Bytes of control frames that wait, those under way not counted.
-    fn waiting(&self) -> usize {
-        self.out().control.len()
+    /// Asks the writer for a turn, unless it is coming; false when the writer is far behind.
+    fn ask_turn(self: &Arc<Self>) -> bool {
+        let is_coming = self.is_queued.swap(true, Ordering::SeqCst) || writer::turn(self);
+        if !is_coming {
+            self.is_queued.store(false, Ordering::SeqCst);
+        }
+        is_coming
     }
 
-    /// Writes what waits, control before sound, until there is no more or the kernel takes
-    /// no more. Never waits.
+    pub(super) fn tcp(&self) -> &TcpStream {
+        &self.tcp
+    }
+
+    /// What came; `WouldBlock` when the kernel has nothing.
+    pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.out().read(&self.tcp, buffer)
+    }
+
+    /// Bytes of appended frames that wait, those under way not counted.
+    pub(super) fn waiting(&self) -> usize {
+        self.out().appended.len()
+    }
+
+    /// Queues bytes of whole frames.
+    pub(super) fn append(&self, frames: &[u8]) {
+        self.out().appended.extend_from_slice(frames);
+    }
+
+    /// Whether appended frames are not with the kernel yet.
+    pub(super) fn owes_appended(&self) -> bool {
+        self.out().owes_appended()
+    }
+
+    pub(super) fn send_close_notify(&self) {
+        if let Some(tls) = &mut self.out().tls {
+            tls.send_close_notify();
+        }
+    }
+
+    /// Writes what waits, until there is no more or the kernel takes no more: appended frames
+    /// before what the session is told before sound. Never waits.
     pub(super) fn pump(&self) -> io::Result<Pumped> {
         let mut out = self.out();
         if out.is_closed {
             return Ok(Pumped::All);
         }
         loop {
-            if out.begun.is_empty() && !out.control.is_empty() {
-                out.begun = std::mem::take(&mut out.control).into();
-                out.is_control = true;
+            if out.begun.is_empty() && !out.appended.is_empty() {
+                out.begun = std::mem::take(&mut out.appended).into();
+                out.is_appended = true;
             }
-            if !out.begun.is_empty() {
-                let begun = out.begun.clone();
-                match out.write(&self.tcp, &[IoSlice::new(&begun)]) {
-                    Ok(count) => out.begun.advance(count),
-                    Err(error) if is_blocked(&error) => return Ok(Pumped::Blocked),
-                    Err(error) => return Err(error),
-                }
-                continue;
-            }
-            let Some(packet) = self.next_sound() else {
+            let wrote = if !out.begun.is_empty() {
+                out.go_on(&self.tcp)?
+            } else if out.is_over {
                 return out.flush(&self.tcp);
+            } else {
+                match self.write_told(&mut out)? {
+                    Told::Nothing => self.write_sound(&mut out)?,
+                    Told::Wrote(wrote) => wrote,
+                    Told::End => {
+                        let flushed = out.flush(&self.tcp)?;
+                        return Ok(match flushed {
+                            Pumped::All => Pumped::Ended,
+                            rest => rest,
+                        });
+                    }
+                }
             };
-            let datagram = &packet.prefixed()[1..];
-            let (header, length) = header(datagram.len());
-            let header = &header[..length];
-            let whole = [IoSlice::new(header), IoSlice::new(datagram)];
-            let written = match out.write(&self.tcp, &whole) {
-                Ok(count) => count,
-                Err(error) if is_blocked(&error) => 0,
-                Err(error) => return Err(error),
-            };
-            if written == 0 {
-                // Not begun, so it may still be dropped for a newer one.
-                self.sound().put_back(packet);
-                return Ok(Pumped::Blocked);
-            }
-            if written < header.len() + datagram.len() {
-                let mut rest = Bytes::from([header, datagram].concat());
-                rest.advance(written);
-                out.begun = rest;
-                out.is_control = false;
+            match wrote {
+                Wrote::Something => {}
+                Wrote::Blocked => return Ok(Pumped::Blocked),
+                Wrote::Nothing => return out.flush(&self.tcp),
             }
         }
+    }
+
+    /// Writes some of what the session is told.
+    fn write_told(&self, out: &mut Out) -> io::Result<Told> {
+        let Some(outbox) = self.outbox.get() else {
+            return Ok(Told::Nothing);
+        };
+        let mut frames: [Option<(Header, Json)>; FRAMES_AT_ONCE] = [const { None }; _];
+        let mut count = 0;
+        let mut is_over = false;
+        while count < FRAMES_AT_ONCE {
+            match outbox.take_any() {
+                Taken::Frame(json) => {
+                    frames[count] = Some((Header::text(json.as_bytes().len()), json));
+                    count += 1;
+                }
+                Taken::Empty => break,
+                Taken::End => {
+                    is_over = true;
+                    break;
+                }
+            }
+        }
+        if count == 0 {
+            return Ok(if is_over { Told::End } else { Told::Nothing });
+        }
+        let pieces: [&[u8]; 2 * FRAMES_AT_ONCE] = array::from_fn(|n| match &frames[n / 2] {
+            Some((header, _)) if n % 2 == 0 => header.bytes(),
+            Some((_, json)) => json.as_bytes(),
+            None => &[],
+        });
+        // It is taken, so what the kernel does not take is begun.
+        let wrote = match out.write_begin(&self.tcp, &pieces[..2 * count])? {
+            0 => Wrote::Blocked,
+            _ => Wrote::Something,
+        };
+        Ok(Told::Wrote(wrote))
+    }
+
+    /// Writes a packet of sound.
+    fn write_sound(&self, out: &mut Out) -> io::Result<Wrote> {
+        let Some(packet) = self.next_sound() else {
+            return Ok(Wrote::Nothing);
+        };
+        let datagram = &packet.prefixed()[1..];
+        let header = Header::binary(datagram.len());
+        let written = out.write(
+            &self.tcp,
+            &[IoSlice::new(header.bytes()), IoSlice::new(datagram)],
+        )?;
+        if written == 0 {
+            // Not begun, so it may still be dropped for a newer one.
+            self.sound().put_back(packet);
+            return Ok(Wrote::Blocked);
+        }
+        out.begin(&[header.bytes(), datagram], written);
+        Ok(Wrote::Something)
     }
 
     /// The next packet of the track the listener is on now; what waits of another is dropped.
@@ -179,7 +260,7 @@ impl Line {
         }
     }
 
-    fn close(&self) {
+    pub(super) fn close(&self) {
         self.out().is_closed = true;
         // It may be closed already.
         let _ = SockRef::from(&self.tcp).shutdown(Shutdown::Both);
@@ -194,100 +275,17 @@ impl Line {
     }
 }
 
-impl Out {
-    /// Whether control frames are not with the kernel yet. What is encrypted may be one.
-    fn has_control(&self) -> bool {
-        let is_encrypted = self.tls.as_ref().is_some_and(|tls| tls.wants_write());
-        is_encrypted || !self.control.is_empty() || (self.is_control && !self.begun.is_empty())
-    }
-
-    /// Hands bytes over as far as they are taken.
-    fn write(&mut self, tcp: &TcpStream, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-        if self.tls.is_none() {
-            return tcp.try_write_vectored(bytes);
-        }
-        // One frame at a time is encrypted: what follows can still be dropped.
-        if self.flush(tcp)? == Pumped::Blocked {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let Some(tls) = &mut self.tls else {
-            return Ok(0);
-        };
-        let count = tls.writer().write_vectored(bytes)?;
-        self.flush(tcp)?;
-        Ok(count)
-    }
-
-    /// Hands over what is encrypted.
-    fn flush(&mut self, tcp: &TcpStream) -> io::Result<Pumped> {
-        let Some(tls) = &mut self.tls else {
-            return Ok(Pumped::All);
-        };
-        while tls.wants_write() {
-            match tls.write_tls(&mut Raw(tcp)) {
-                Ok(_) => {}
-                Err(error) if is_blocked(&error) => return Ok(Pumped::Blocked),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Pumped::All)
-    }
-
-    /// What came; `WouldBlock` when the kernel has nothing.
-    fn read(&mut self, tcp: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(tls) = &mut self.tls else {
-            return tcp.try_read(buffer);
-        };
-        loop {
-            match tls.reader().read(buffer) {
-                Err(error) if is_blocked(&error) => {}
-                read => return read,
-            }
-            tls.read_tls(&mut Raw(tcp))?;
-            if let Err(error) = tls.process_new_packets() {
-                // The alert that tells the client why.
-                let _ = self.flush(tcp);
-                return Err(io::Error::other(error));
-            }
-        }
+impl fmt::Debug for Line {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Line").finish_non_exhaustive()
     }
 }
 
-fn is_blocked(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock
-}
-
-/// The header of a message of that many bytes, and its length. A datagram is below 64 KiB.
-fn header(size: usize) -> ([u8; 4], usize) {
-    match u8::try_from(size) {
-        Ok(short @ 0..126) => ([BINARY, short, 0, 0], 2),
-        _ => {
-            let [high, low] = (size as u16).to_be_bytes();
-            ([BINARY, 126, high, low], 4)
+impl Waker for Line {
+    fn wake(self: Arc<Self>) {
+        if !self.ask_turn() {
+            self.leave();
         }
-    }
-}
-
-/// The socket as rustls wants it.
-struct Raw<'a>(&'a TcpStream);
-
-impl Read for Raw<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.try_read(buffer)
-    }
-}
-
-impl Write for Raw<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_write(bytes)
-    }
-
-    fn write_vectored(&mut self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.try_write_vectored(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -298,105 +296,8 @@ impl Sink for LineSink {
     fn send(&self, packet: &Packet) -> Sent {
         let line = &self.0;
         let sent = line.sound().push(packet.clone());
-        if !line.is_queued.swap(true, Ordering::SeqCst) && !writer::turn(line) {
-            // The writer is far behind; the next packet tries again.
-            line.is_queued.store(false, Ordering::SeqCst);
-        }
+        // If the writer is far behind, the next packet tries again.
+        line.ask_turn();
         sent
-    }
-}
-
-/// The session's end of a line: reads, and writes whole control frames. Closes it when dropped.
-pub(super) struct Stream {
-    line: Arc<Line>,
-    /// What was read before the stream began.
-    first: Bytes,
-}
-
-impl Stream {
-    pub(super) fn new(line: Arc<Line>, first: Bytes) -> Self {
-        Self { line, first }
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        self.line.close();
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if !self.first.is_empty() {
-            let count = self.first.len().min(buffer.remaining());
-            buffer.put_slice(&self.first.split_to(count));
-            return Poll::Ready(Ok(()));
-        }
-        let tcp = &self.line.tcp;
-        loop {
-            let read = self.line.out().read(tcp, buffer.initialize_unfilled());
-            match read {
-                Err(error) if is_blocked(&error) => ready!(tcp.poll_read_ready(context))?,
-                read => return Poll::Ready(read.map(|count| buffer.advance(count))),
-            }
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let waiting = self.line.waiting();
-        if waiting > 0 && waiting + bytes.len() > WRITE_BUFFER_MAX {
-            ready!(self.as_mut().poll_flush(context))?;
-        }
-        // All of it or nothing: sound goes between frames, never into one.
-        self.line.out().control.extend_from_slice(bytes);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    /// Ready once control frames are with the kernel; sound it takes no more of is left to
-    /// [`Line::unstick`].
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let line = &self.line;
-        while line.pump()? == Pumped::Blocked {
-            if !line.out().has_control() {
-                line.stuck.notify_one();
-                break;
-            }
-            ready!(line.tcp.poll_write_ready(context))?;
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Some(tls) = &mut self.line.out().tls {
-            tls.send_close_notify();
-        }
-        self.poll_flush(context)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn headers_are_as_the_standard_has_them() {
-        let of = |size| {
-            let (header, length) = header(size);
-            header[..length].to_vec()
-        };
-        assert_eq!(of(0), [0x82, 0]);
-        assert_eq!(of(125), [0x82, 125]);
-        assert_eq!(of(126), [0x82, 126, 0, 126]);
-        assert_eq!(of(1200), [0x82, 126, 0x04, 0xb0]);
     }
 }
