@@ -34,6 +34,7 @@ pub(crate) struct Frame {
     /// Frames of the same name replace one another while they wait: only the
     /// latest matters.
     replaces: Option<Arc<str>>,
+    haste: Haste,
 }
 
 /// The text of a frame; a clone shares it.
@@ -50,10 +51,19 @@ impl Json {
     }
 }
 
+/// Whether a frame may wait a moment for others to go with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Haste {
+    /// Somebody waits for it.
+    Now,
+    /// It goes to many, or tells of others.
+    Soon,
+}
+
 /// A transport that takes frames without a task of the session's.
 pub(crate) trait Waker: Debug + Send + Sync {
     /// Something may wait in a lane. It must neither block nor push.
-    fn wake(self: Arc<Self>);
+    fn wake(self: Arc<Self>, haste: Haste);
 }
 
 /// The queue between everyone who has something to tell a session and its transport.
@@ -115,6 +125,7 @@ impl Frame {
                 PushClass::Durable => None,
                 PushClass::Latest(key) => Some(key),
             },
+            haste: Haste::Soon,
         }
     }
 
@@ -122,6 +133,7 @@ impl Frame {
         Self {
             json: Json(json.into()),
             replaces: None,
+            haste: Haste::Now,
         }
     }
 }
@@ -139,6 +151,7 @@ impl Outbox {
         if state.bye.is_some() || state.reason.is_some() {
             return;
         }
+        let haste = frame.haste;
         let full = match lane {
             Lane::Control => !append(&mut state.control, frame),
             Lane::Metadata => !append(&mut state.metadata, frame),
@@ -156,7 +169,7 @@ impl Outbox {
             self.distress.notify_one();
         }
         drop(state);
-        self.notify(lane);
+        self.notify(lane, haste);
     }
 
     /// Queues counts; what waits already is brought up to date instead.
@@ -170,7 +183,7 @@ impl Outbox {
             none => *none = Some(Arc::clone(counts)),
         }
         drop(state);
-        self.notify(Lane::Control);
+        self.notify(Lane::Control, Haste::Soon);
     }
 
     /// Asks for the session's end from outside of it; the first reason counts.
@@ -208,7 +221,7 @@ impl Outbox {
         state.bye = Some(bye);
         drop(state);
         for lane in [Lane::Control, Lane::Metadata, Lane::Listeners] {
-            self.notify(lane);
+            self.notify(lane, Haste::Now);
         }
         self.milestones.notify_waiters();
     }
@@ -269,7 +282,7 @@ impl Outbox {
         let weak: Weak<W> = Arc::downgrade(waker);
         // There is one transport to a session.
         if self.waker.set(weak).is_ok() {
-            Arc::clone(waker).wake();
+            Arc::clone(waker).wake(Haste::Now);
         }
     }
 
@@ -278,11 +291,11 @@ impl Outbox {
         self.notify_of(lane).notified().await;
     }
 
-    fn notify(&self, lane: Lane) {
+    fn notify(&self, lane: Lane, haste: Haste) {
         match self.waker.get() {
             Some(waker) => {
                 if let Some(waker) = waker.upgrade() {
-                    waker.wake();
+                    waker.wake(haste);
                 }
             }
             None => self.notify_of(lane).notify_one(),

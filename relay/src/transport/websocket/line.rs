@@ -7,6 +7,7 @@ use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 use tokio::net::TcpStream;
@@ -19,7 +20,11 @@ use super::writer;
 use crate::fanout::queue::{LISTENER_WAIT, PacketQueue};
 use crate::fanout::{Packet, Sent, Sink, Tuned};
 use crate::http::serve::Seat;
-use crate::session::outbox::{Json, Outbox, Taken, Waker};
+use crate::session::outbox::{Haste, Json, Outbox, Taken, Waker};
+
+/// What tells of others waits so long after the last of what the session was told: more of
+/// it may come, and a write costs the same for many frames as for one. Too short to be seen.
+const PACE: Duration = Duration::from_millis(25);
 
 /// A TCP connection, with or without TLS.
 pub(super) struct Socket {
@@ -47,6 +52,10 @@ pub(super) struct Line {
     tuned: Arc<Tuned>,
     /// Whether the writer has it in its queue.
     is_queued: AtomicBool,
+    /// Whether the writer will come back to it by itself.
+    is_put_off: AtomicBool,
+    /// Whether somebody waits for what the session is told.
+    is_urgent: AtomicBool,
     /// The kernel takes no more, the connection has failed or all is said: the session's task
     /// is to see to it.
     left: Notify,
@@ -70,6 +79,8 @@ impl Line {
             sound: Mutex::new(PacketQueue::new(LISTENER_WAIT)),
             tuned: Arc::default(),
             is_queued: AtomicBool::new(false),
+            is_put_off: AtomicBool::new(false),
+            is_urgent: AtomicBool::new(false),
             left: Notify::new(),
         })
     }
@@ -107,10 +118,30 @@ impl Line {
         self.pump()
     }
 
-    /// The writer's turn: what cannot be written now is left to the session's task.
-    pub(super) fn serve(&self) {
+    /// The writer's turn: what cannot be written now is left to the session's task. Returns
+    /// when to come back if it is too early for what waits.
+    pub(super) fn serve(&self) -> Option<Instant> {
         // Before looking: what comes after is another turn's.
         self.is_queued.store(false, Ordering::SeqCst);
+        let is_urgent = self.is_urgent.swap(false, Ordering::SeqCst);
+        if !is_urgent && self.sound().is_empty() {
+            let due = self.out().told_at.map(|told| told + PACE);
+            if let Some(due) = due.filter(|due| *due > Instant::now()) {
+                let is_news = !self.is_put_off.swap(true, Ordering::SeqCst);
+                return is_news.then_some(due);
+            }
+        }
+        self.serve_now();
+        None
+    }
+
+    /// The turn that was put off.
+    pub(super) fn serve_put_off(&self) {
+        self.is_put_off.store(false, Ordering::SeqCst);
+        self.serve_now();
+    }
+
+    pub(super) fn serve_now(&self) {
         if !matches!(self.pump(), Ok(Pumped::All)) {
             self.leave();
         }
@@ -221,6 +252,7 @@ impl Line {
             Some((_, json)) => json.as_bytes(),
             None => &[],
         });
+        out.told_at = Some(Instant::now());
         // It is taken, so what the kernel does not take is begun.
         let wrote = match out.write_begin(&self.tcp, &pieces[..2 * count])? {
             0 => Wrote::Blocked,
@@ -282,7 +314,10 @@ impl fmt::Debug for Line {
 }
 
 impl Waker for Line {
-    fn wake(self: Arc<Self>) {
+    fn wake(self: Arc<Self>, haste: Haste) {
+        if haste == Haste::Now {
+            self.is_urgent.store(true, Ordering::SeqCst);
+        }
         if !self.ask_turn() {
             self.leave();
         }
@@ -301,3 +336,6 @@ impl Sink for LineSink {
         sent
     }
 }
+
+#[cfg(test)]
+mod tests;

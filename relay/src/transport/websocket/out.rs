@@ -1,6 +1,7 @@
 //! What goes out of one connection, and how far the kernel takes it.
 
 use std::io::{self, IoSlice, Read, Write};
+use std::time::Instant;
 
 use bytes::{Buf, Bytes};
 use tokio::net::TcpStream;
@@ -18,6 +19,8 @@ pub(super) struct Out {
     pub(super) is_appended: bool,
     /// Whole frames of the WebSocket layer, which go first.
     pub(super) appended: Vec<u8>,
+    /// When the session was told something last.
+    pub(super) told_at: Option<Instant>,
     /// Nothing but appended frames goes out any more.
     pub(super) is_over: bool,
     pub(super) is_closed: bool,
@@ -51,6 +54,7 @@ impl Out {
             begun: Bytes::new(),
             is_appended: false,
             appended: Vec::new(),
+            told_at: None,
             is_over: false,
             is_closed: false,
         }

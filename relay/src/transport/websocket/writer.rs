@@ -1,19 +1,22 @@
-//! The loop that writes sound to WebSocket listeners: no task and no wake-up for each.
+//! The loop that writes to WebSocket sessions: no task and no wake-up for each.
 //!
-//! Whoever brings a packet puts the listener's line into a queue, unless it is there
+//! Whoever brings a packet or a frame puts the listener's line into a queue, unless it is there
 //! already, and goes on. A thread takes line after line and gives the kernel what waits.
 //! A line that takes no more is left to its session's task, so that a listener who does
 //! not read costs the others nothing.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock};
 use std::thread::{self, Thread};
+use std::time::Instant;
 
 use crossbeam_queue::ArrayQueue;
 
 use super::line::Line;
 
 /// Lines with something to write, for each thread. A line is there at most once; beyond
-/// that its sound waits in its own queue, which drops the oldest, for the next packet.
+/// that its sound waits in its own queue, which drops the oldest, for the next packet, and
+/// what it is told is left to the session's task.
 const LINES_MAX: usize = 16 * 1024;
 
 /// One thread for each processor. They belong to the process, as the processors do, and
@@ -63,15 +66,27 @@ impl Writer {
 }
 
 fn run(lines: &ArrayQueue<Arc<Line>>) {
+    // Lines to come back to. All wait for the same time, so they are in order.
+    let mut put_off: VecDeque<(Instant, Arc<Line>)> = VecDeque::new();
     loop {
         while let Some(line) = lines.pop() {
-            line.serve();
+            if let Some(due) = line.serve() {
+                put_off.push_back((due, line));
+            }
+        }
+        let now = Instant::now();
+        while let Some((_, line)) = put_off.pop_front_if(|(due, _)| *due <= now) {
+            line.serve_put_off();
         }
         // Whoever brings a packet to many listeners goes on first where it shares the
         // processor: one wake-up a packet, not one a listener.
         thread::yield_now();
-        if lines.is_empty() {
-            thread::park();
+        if !lines.is_empty() {
+            continue;
+        }
+        match put_off.front() {
+            None => thread::park(),
+            Some((due, _)) => thread::park_timeout(due.saturating_duration_since(Instant::now())),
         }
     }
 }
