@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 use hdrhistogram::Histogram;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use serde_json::json;
 use tokio::task::{JoinSet, LocalSet};
 
@@ -16,6 +18,9 @@ use crate::member::Member;
 
 /// Connections made at the same time.
 const AT_ONCE: usize = 50;
+
+/// How often the sender tells that it is there.
+const PING: Duration = Duration::from_secs(5);
 
 /// How long the last messages may take.
 const LAST: Duration = Duration::from_secs(10);
@@ -29,29 +34,70 @@ pub(crate) struct Round {
     pub(crate) p99_ms: f64,
 }
 
-/// The rounds of each contender that could be measured.
-pub(crate) async fn measure(
-    arguments: &RunArguments,
-    skywave: &Path,
-) -> anyhow::Result<Vec<(Kind, Vec<Round>)>> {
-    let mut found: Vec<(Kind, Vec<Round>)> = Kind::ALL
-        .into_iter()
-        .map(|kind| (kind, Vec::new()))
+/// What one contender did at one load: the rounds that could be measured.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) kind: Kind,
+    /// Messages a second on average.
+    pub(crate) rate: u32,
+    pub(crate) rounds: Vec<Round>,
+}
+
+pub(crate) async fn measure(arguments: &RunArguments, skywave: &Path) -> anyhow::Result<Vec<Row>> {
+    let row = |rate, kind| Row {
+        kind,
+        rate,
+        rounds: Vec::new(),
+    };
+    let rates = arguments.rates.iter();
+    let mut rows: Vec<Row> = rates
+        .flat_map(|rate| Kind::ALL.map(|kind| row(*rate, kind)))
         .collect();
     for number in 0..arguments.rounds {
-        for (kind, rounds) in &mut found {
-            eprintln!("fan-out, round {}: {}", number + 1, kind.name());
+        for row in &mut rows {
+            let (kind, rate) = (row.kind, row.rate);
+            eprintln!(
+                "fan-out, {rate} messages/s, round {}: {}",
+                number + 1,
+                kind.name()
+            );
+            let load = Load {
+                times: times(rate, arguments.seconds, number as u64),
+                members: arguments.members,
+            };
             let measured = LocalSet::new()
-                .run_until(round(*kind, arguments, skywave))
+                .run_until(round(kind, &load, arguments, skywave))
                 .await;
             match measured {
-                Ok(measured) => rounds.push(measured),
-                Err(error) if *kind == Kind::Skywave => return Err(error),
+                Ok(measured) => row.rounds.push(measured),
+                Err(error) if kind == Kind::Skywave => return Err(error),
                 Err(error) => eprintln!("not measured: {error:#}"),
             }
         }
     }
-    Ok(found)
+    Ok(rows)
+}
+
+#[derive(Debug)]
+struct Load {
+    /// When messages are sent, from the beginning.
+    times: Vec<Duration>,
+    members: usize,
+}
+
+/// When people write who do not wait for each other: a Poisson process, the same for the same
+/// seed, so that contenders have the same load.
+fn times(rate: u32, seconds: u64, seed: u64) -> Vec<Duration> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut time = 0.0;
+    let mut times = Vec::new();
+    loop {
+        time -= random.random::<f64>().max(f64::MIN_POSITIVE).ln() / f64::from(rate);
+        if time >= seconds as f64 {
+            return times;
+        }
+        times.push(Duration::from_secs_f64(time));
+    }
 }
 
 #[derive(Debug)]
@@ -59,10 +105,15 @@ struct Heard {
     delays: Histogram<u64>,
 }
 
-async fn round(kind: Kind, arguments: &RunArguments, skywave: &Path) -> anyhow::Result<Round> {
+async fn round(
+    kind: Kind,
+    load: &Load,
+    arguments: &RunArguments,
+    skywave: &Path,
+) -> anyhow::Result<Round> {
     let server = Server::start(kind, skywave, &arguments.peer).await?;
     let (mut sender, room) = sender(&server).await?;
-    let members = stream::iter(0..arguments.members)
+    let members = stream::iter(0..load.members)
         .map(|number| member(&server, &room, number))
         .buffer_unordered(AT_ONCE);
     let members: Vec<anyhow::Result<Member>> = members.collect().await;
@@ -76,16 +127,16 @@ async fn round(kind: Kind, arguments: &RunArguments, skywave: &Path) -> anyhow::
     // What joining caused is over.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let (cpu, begun) = (server.cpu()?, Instant::now());
-    let count = u64::from(arguments.rate) * arguments.seconds;
-    for number in 0..count {
-        let due = Duration::from_secs_f64(number as f64 / f64::from(arguments.rate));
-        sender.rest(begun + due).await?;
+    let mut pinged = Duration::ZERO;
+    for due in &load.times {
+        sender.rest(begun + *due).await?;
         sender.send(&room).await?;
-        if number % u64::from(arguments.rate * 5) == 0 {
+        if *due > pinged + PING {
+            pinged = *due;
             sender.ping().await?;
         }
     }
-    let expected = count * arguments.members as u64;
+    let expected = (load.times.len() * load.members) as u64;
     let deadline = Instant::now() + LAST;
     while heard.borrow().delays.len() < expected && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -48,9 +48,9 @@ struct RunArguments {
     /// Members of the room.
     #[arg(long, default_value_t = 1_000)]
     members: usize,
-    /// Messages a second.
-    #[arg(long, default_value_t = 20)]
-    rate: u32,
+    /// Messages a second on average.
+    #[arg(long, value_delimiter = ',', default_values_t = [20, 50])]
+    rates: Vec<u32>,
     /// Seconds of messages in each round.
     #[arg(long, default_value_t = 10)]
     seconds: u64,

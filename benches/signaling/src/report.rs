@@ -9,7 +9,7 @@ use tokio::process::Command;
 use crate::RunArguments;
 use crate::contender::Kind;
 use crate::drops::Drops;
-use crate::fanout::Round;
+use crate::fanout::{Round, Row};
 use crate::reconnect::Reconnect;
 
 /// Messages committed a second by 100 senders who each wait for their reply, on SQLite in
@@ -35,7 +35,7 @@ pub(crate) async fn commits() -> Option<String> {
 
 pub(crate) fn text(
     arguments: &RunArguments,
-    fanout: &[(Kind, Vec<Round>)],
+    fanout: &[Row],
     drops: &[(Kind, Drops)],
     commits: Option<&str>,
     reconnect: &Reconnect,
@@ -44,36 +44,17 @@ pub(crate) fn text(
         "# Benchmarks of rooms and messages\n\n\
         Written by `make bench-signaling`; do not edit.\n\n\
         ## Fan-out\n\n\
-        One room of {} members over WebSocket, {} messages of 100 bytes a second for {} s. The \
+        One room of {} members over WebSocket, messages of 100 bytes for {} s at random times, as \
+        people write who do not wait for each other: the same times for each contender. The \
         server runs on one processor, its clients on the other. CPU time is the kernel's account \
         of the server's process. Contenders take turns, {} rounds; the table has medians and in \
         brackets the least and the greatest.\n\n\
-        | server | deliveries per CPU second | times the others | delivered | delay p50, ms | p99, ms |\n\
-        |---|---|---|---|---|---|\n",
-        arguments.members, arguments.rate, arguments.seconds, arguments.rounds,
+        | messages a second | server | deliveries per CPU second | times the others | delivered | delay p50, ms | p99, ms |\n\
+        |---|---|---|---|---|---|---|\n",
+        arguments.members, arguments.seconds, arguments.rounds,
     );
-    let ours = fanout.iter().find(|(kind, _)| *kind == Kind::Skywave);
-    let ours = ours.map_or(0.0, |(_, rounds)| {
-        spread(rounds, |round| round.deliveries_per_cpu_second)[1]
-    });
-    for (kind, rounds) in fanout {
-        if rounds.is_empty() {
-            let _ = writeln!(text, "| {} | not measured | | | | |", kind.name());
-            continue;
-        }
-        let [least, median, greatest] = spread(rounds, |round| round.deliveries_per_cpu_second);
-        let ratio = match kind {
-            Kind::Skywave => "-".to_owned(),
-            _ => format!("{:.1}", ours / median),
-        };
-        let _ = writeln!(
-            text,
-            "| {} | {median:.0} ({least:.0}-{greatest:.0}) | {ratio} | {:.2} % | {:.1} | {:.1} |",
-            kind.name(),
-            spread(rounds, |round| round.delivered)[1] * 100.0,
-            spread(rounds, |round| round.p50_ms)[1],
-            spread(rounds, |round| round.p99_ms)[1],
-        );
+    for row in fanout {
+        text += &row_text(row, fanout);
     }
     text += &dropped(arguments, drops);
     let _ = write!(
@@ -108,6 +89,31 @@ pub(crate) fn text(
         machine(),
     );
     text
+}
+
+fn row_text(row: &Row, all: &[Row]) -> String {
+    let Row { kind, rate, rounds } = row;
+    if rounds.is_empty() {
+        return format!("| {rate} | {} | not measured | | | | |\n", kind.name());
+    }
+    let ours = all
+        .iter()
+        .find(|other| other.kind == Kind::Skywave && other.rate == *rate)
+        .map_or(0.0, |ours| {
+            spread(&ours.rounds, |round| round.deliveries_per_cpu_second)[1]
+        });
+    let [least, median, greatest] = spread(rounds, |round| round.deliveries_per_cpu_second);
+    let ratio = match kind {
+        Kind::Skywave => "-".to_owned(),
+        _ => format!("{:.1}", ours / median),
+    };
+    format!(
+        "| {rate} | {} | {median:.0} ({least:.0}-{greatest:.0}) | {ratio} | {:.2} % | {:.1} | {:.1} |\n",
+        kind.name(),
+        spread(rounds, |round| round.delivered)[1] * 100.0,
+        spread(rounds, |round| round.p50_ms)[1],
+        spread(rounds, |round| round.p99_ms)[1],
+    )
 }
 
 fn dropped(arguments: &RunArguments, drops: &[(Kind, Drops)]) -> String {
