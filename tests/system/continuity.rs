@@ -13,13 +13,13 @@ use crate::harness::{PATIENCE, Server, ask, outcome, until};
 use crate::tone::{assert_clean, write_wav};
 
 /// A receiver of webhooks.
-struct Hook {
+pub(crate) struct Hook {
     url: String,
     told: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Hook {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let told = Arc::<Mutex<Vec<Value>>>::default();
@@ -40,13 +40,13 @@ impl Hook {
         Self { url, told }
     }
 
-    fn settings(&self) -> String {
+    pub(crate) fn settings(&self) -> String {
         let url = &self.url;
         format!("[[webhooks]]\nurl = '{url}'\nsecret = 'sixteen characters'\n")
     }
 
     /// What was told of that kind.
-    fn told(&self, event: &str) -> Vec<Value> {
+    pub(crate) fn told(&self, event: &str) -> Vec<Value> {
         let told = self.told.lock().unwrap();
         let kind = |told: &&Value| told["event"] == event;
         told.iter().filter(kind).cloned().collect()
@@ -75,7 +75,7 @@ fn next_event(reader: &mut impl BufRead) -> Option<Value> {
 }
 
 /// A folder of tones, each of a whole number of periods.
-fn tones(files: &[(&str, f64)], seconds: f64) -> TempDir {
+pub(crate) fn tones(files: &[(&str, f64)], seconds: f64) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, freq) in files {
         write_wav(&folder.path().join(name), *freq, seconds);
@@ -83,7 +83,7 @@ fn tones(files: &[(&str, f64)], seconds: f64) -> TempDir {
     folder
 }
 
-fn station(folder: &Path, more: &str) -> String {
+pub(crate) fn station(folder: &Path, more: &str) -> String {
     let folder = folder.display();
     format!(
         "[[stations]]\nid = 'tone'\nname = 'Tone FM'\n\
@@ -92,7 +92,7 @@ fn station(folder: &Path, more: &str) -> String {
 }
 
 /// Which of these frequencies each tenth of a second holds; 0 for neither alone.
-fn heard_freqs(sound: &[f32], freqs: &[f64]) -> Vec<f64> {
+pub(crate) fn heard_freqs(sound: &[f32], freqs: &[f64]) -> Vec<f64> {
     let left = deinterleave(sound, 2, 0);
     let windows = left.chunks_exact(4_800).map(|window| {
         let power: f64 = window.iter().map(|&sample| f64::from(sample).powi(2)).sum();
@@ -112,7 +112,7 @@ fn heard_freqs(sound: &[f32], freqs: &[f64]) -> Vec<f64> {
 }
 
 /// The same without repetitions, and without the moments between.
-fn course(sound: &[f32], freqs: &[f64]) -> Vec<f64> {
+pub(crate) fn course(sound: &[f32], freqs: &[f64]) -> Vec<f64> {
     let mut course = heard_freqs(sound, freqs);
     course.retain(|&freq| freq > 0.0);
     course.dedup();
@@ -510,83 +510,4 @@ async fn the_queue_is_managed_by_those_who_may() {
         let (_, told) = ask(server.http(), "GET", "/api/v1/stations/tone", b"", None);
         (told["metadata"]["title"] == "c").then_some(())
     });
-}
-
-#[tokio::test]
-async fn dead_air_is_told_and_played_over() {
-    let folder = tones(&[("a.wav", 440.0)], 4.0);
-    let hook = Hook::start();
-    let dead_air = "[stations.dead_air]\nafter = '500ms'\nfallback = true";
-    let more = format!("crossfade = '0s'\nfade = '100ms'\n{dead_air}");
-    let settings = hook.settings() + &station(folder.path(), &more);
-    let server = Server::start_within(&[], &settings, &[]);
-    server.observe().await.is_live("tone").await;
-    let listener = server.listen("tone", 12.0, &[]);
-    listener.hears();
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-    // A tone of 0 Hz is silence.
-    let live = tones(&[("1.wav", 880.0), ("2.wav", 0.0), ("3.wav", 880.0)], 2.5);
-    let files = ["1.wav", "2.wav", "3.wav"].map(|name| live.path().join(name));
-    let files = files.each_ref().map(|file| file.to_str().unwrap());
-    let mut source = server.publish("tone", &files);
-    until("silence is known", || {
-        let (_, about) = ask(server.http(), "GET", "/api/v1/stations/tone", b"", None);
-        (about["dead_air"] == true).then_some(())
-    });
-    let (_, metrics) = ask(server.http(), "GET", "/metrics", b"", None);
-    let metrics = metrics.as_str().unwrap().to_owned();
-    for line in [
-        "skywave_dead_air_total 1",
-        "skywave_silent{station=\"tone\"} 1",
-    ] {
-        assert!(metrics.contains(line), "{line}: {metrics}");
-    }
-    assert_eq!(source.code(), 0, "{:?}", source.lines());
-    let heard = listener.finish();
-    let freqs = heard_freqs(&heard.sound, &[440.0, 880.0]);
-    let expected = [440.0, 880.0, 440.0, 880.0, 440.0];
-    assert_eq!(course(&heard.sound, &[440.0, 880.0]), expected, "{freqs:?}");
-    assert_eq!(heard.number("reconnects"), 0.0, "{:#}", heard.stats);
-    assert_eq!(heard.number("lost"), 0.0, "{:#}", heard.stats);
-    let unbroken = heard.events().iter().all(|event| *event == "tuned");
-    assert!(unbroken, "{:#}", heard.stats);
-    until("it was told", || {
-        let counts = ["dead_air", "dead_air_ended"].map(|event| hook.told(event).len());
-        (counts == [1, 1]).then_some(())
-    });
-}
-
-#[tokio::test]
-async fn loudness_is_measured_and_renditions_are_levelled() {
-    let folder = tones(&[("a.wav", 1_000.0)], 4.0);
-    let loudness = "[stations.loudness]\ntarget_lufs = -23";
-    let settings = station(folder.path(), &format!("crossfade = '0s'\n{loudness}"));
-    let server = Server::start_within(&[], &settings, &[]);
-    server.observe().await.is_live("tone").await;
-    let listener = server.listen("tone", 8.0, &["--rendition", "high"]);
-    let about = until("it is measured", || {
-        let (_, about) = ask(server.http(), "GET", "/api/v1/stations/tone", b"", None);
-        about["loudness"]["short_term_lufs"].as_f64()?;
-        about["loudness"]["gain_db"].as_f64()?;
-        Some(about["loudness"].clone())
-    });
-    let value = |name: &str| about[name].as_f64().unwrap();
-    // Tones of half and a quarter of full scale at 1 kHz; two alike read their level in dBFS.
-    let expected = 10.0 * f64::log10((0.5 * 0.5 + 0.25 * 0.25) / 2.0);
-    for name in ["momentary_lufs", "short_term_lufs", "integrated_lufs"] {
-        assert!((value(name) - expected).abs() < 0.5, "{name}: {about}");
-    }
-    assert!((value("true_peak_dbtp") + 6.0).abs() < 0.5, "{about}");
-    let heard = listener.finish();
-    let settled = &heard.sound[2 * 48_000 * 4..];
-    let mut meter = media::loudness::Meter::new();
-    meter.push(settled);
-    let levelled = meter.reading().integrated_lufs.unwrap();
-    assert!((levelled + 23.0).abs() < 1.0, "{levelled} LUFS of -23");
-    let (_, metrics) = ask(server.http(), "GET", "/metrics", b"", None);
-    let metrics = metrics.as_str().unwrap();
-    assert!(
-        metrics.contains("skywave_loudness_lufs{station=\"tone\"}"),
-        "{metrics}"
-    );
 }

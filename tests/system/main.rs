@@ -32,6 +32,7 @@ mod recording;
 mod rewind;
 mod rights;
 mod secure;
+mod silence;
 mod sources;
 mod switching;
 mod talk;
