@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use tokio_rustls::rustls::ServerConnection;
 
 use super::header::Header;
-use super::out::{FRAMES_AT_ONCE, Out, Pumped, Wrote};
+use super::out::{BYTES_AT_ONCE, FRAMES_AT_ONCE, Out, Pumped, Wrote};
 use super::writer;
 use crate::fanout::queue::{LISTENER_WAIT, PacketQueue};
 use crate::fanout::{Packet, Sent, Sink, Tuned};
@@ -141,7 +141,7 @@ impl Line {
         self.serve_now();
     }
 
-    pub(super) fn serve_now(&self) {
+    fn serve_now(&self) {
         if !matches!(self.pump(), Ok(Pumped::All)) {
             self.leave();
         }
@@ -228,24 +228,25 @@ impl Line {
         let Some(outbox) = self.outbox.get() else {
             return Ok(Told::Nothing);
         };
-        let mut frames: [Option<(Header, Json)>; FRAMES_AT_ONCE] = [const { None }; _];
+        let first = match outbox.take_any() {
+            Taken::Frame(json) => json,
+            Taken::Empty => return Ok(Told::Nothing),
+            Taken::End => return Ok(Told::End),
+        };
+        let mut bytes = 0;
         let mut count = 0;
-        let mut is_over = false;
-        while count < FRAMES_AT_ONCE {
-            match outbox.take_any() {
-                Taken::Frame(json) => {
-                    frames[count] = Some((Header::text(json.as_bytes().len()), json));
-                    count += 1;
-                }
-                Taken::Empty => break,
-                Taken::End => {
-                    is_over = true;
-                    break;
+        let mut frames: [Option<(Header, Json)>; FRAMES_AT_ONCE] = [const { None }; _];
+        let mut next = Some(first);
+        while let Some(json) = next.take() {
+            bytes += json.as_bytes().len();
+            frames[count] = Some((Header::text(json.as_bytes().len()), json));
+            count += 1;
+            if count < FRAMES_AT_ONCE && bytes < BYTES_AT_ONCE {
+                // An end is found again once these are written.
+                if let Taken::Frame(json) = outbox.take_any() {
+                    next = Some(json);
                 }
             }
-        }
-        if count == 0 {
-            return Ok(if is_over { Told::End } else { Told::Nothing });
         }
         let pieces: [&[u8]; 2 * FRAMES_AT_ONCE] = array::from_fn(|n| match &frames[n / 2] {
             Some((header, _)) if n % 2 == 0 => header.bytes(),

@@ -10,6 +10,9 @@ use tokio_rustls::rustls::ServerConnection;
 /// Frames handed to the kernel at once.
 pub(super) const FRAMES_AT_ONCE: usize = 16;
 
+/// With so many bytes no further frame goes along: what the kernel does not take is kept.
+pub(super) const BYTES_AT_ONCE: usize = 16 * 1024;
+
 /// What goes out, under one lock, so that frames are whole.
 pub(super) struct Out {
     pub(super) tls: Option<Box<ServerConnection>>,

@@ -69,19 +69,30 @@ async fn what_a_session_is_told_comes_in_order_whether_it_waits_for_more_or_not(
 }
 
 #[tokio::test]
-async fn what_somebody_waits_for_takes_along_what_was_put_off() {
+async fn what_tells_of_others_is_put_off_once_and_goes_with_what_somebody_waits_for() {
     let (line, outbox, mut client) = pair().await;
-    line.tell(&outbox);
-    for round in 0..20 {
-        outbox.push(Lane::Control, told(3 * round));
-        assert_eq!(number(&mut client).await, 3 * round);
-        // Too early after the first; the reply does not wait for it.
-        outbox.push(Lane::Control, told(3 * round + 1));
-        let reply = Push::new("room", "number", &(3 * round + 2));
-        outbox.push(Lane::Control, Frame::durable(&reply));
-        assert_eq!(number(&mut client).await, 3 * round + 1);
-        assert_eq!(number(&mut client).await, 3 * round + 2);
-    }
+    // Without a waker nobody but this test gives it turns.
+    line.outbox.set(Arc::clone(&outbox)).unwrap();
+    outbox.push(Lane::Control, told(0));
+    assert_eq!(line.serve(), None, "nothing was told before it");
+    assert_eq!(number(&mut client).await, 0);
+    let last = Instant::now() + 10 * PATIENCE;
+    line.out().told_at = Some(last);
+    outbox.push(Lane::Control, told(1));
+    assert_eq!(line.serve(), Some(last + PACE));
+    assert_eq!(line.serve(), None, "it comes back once");
+    let nothing = client.try_read(&mut [0]).map_err(|error| error.kind());
+    assert_eq!(nothing, Err(io::ErrorKind::WouldBlock));
+    line.is_urgent.store(true, Ordering::SeqCst);
+    let reply = Push::new("room", "number", &2);
+    outbox.push(Lane::Control, Frame::durable(&reply));
+    assert_eq!(line.serve(), None);
+    assert_eq!(number(&mut client).await, 1);
+    assert_eq!(number(&mut client).await, 2);
+    line.out().told_at = Some(last);
+    outbox.push(Lane::Control, told(3));
+    line.serve_put_off();
+    assert_eq!(number(&mut client).await, 3);
 }
 
 #[tokio::test]
