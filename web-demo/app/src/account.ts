@@ -65,9 +65,10 @@ export class Account {
     this.#session?.signIn(undefined);
   }
 
-  /** Whether one is signed in; asks for a name otherwise. */
+  /** Whether one is signed in, or will be once there is a session; asks for a name otherwise. */
   require(): boolean {
-    if (this.user) return true;
+    // A token that the server does not take is forgotten.
+    if (this.user || recall(TOKEN) !== undefined) return true;
     this.#ask?.();
     return false;
   }
