@@ -4,6 +4,7 @@
 //! is heard is measured, never assumed; no assertion is about tight wall-clock times.
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
+mod airing;
 mod auto;
 mod cli;
 mod compat;

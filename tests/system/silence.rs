@@ -1,6 +1,6 @@
 //! What becomes of silence and of loudness.
 
-use crate::continuity::{Hook, course, heard_freqs, station, tones};
+use crate::airing::{Hook, assert_unbroken, course, heard_freqs, station, tones};
 use crate::harness::{Server, ask, until};
 
 #[tokio::test]
@@ -37,10 +37,7 @@ async fn dead_air_is_told_and_played_over() {
     let freqs = heard_freqs(&heard.sound, &[440.0, 880.0]);
     let expected = [440.0, 880.0, 440.0, 880.0, 440.0];
     assert_eq!(course(&heard.sound, &[440.0, 880.0]), expected, "{freqs:?}");
-    assert_eq!(heard.number("reconnects"), 0.0, "{:#}", heard.stats);
-    assert_eq!(heard.number("lost"), 0.0, "{:#}", heard.stats);
-    let unbroken = heard.events().iter().all(|event| *event == "tuned");
-    assert!(unbroken, "{:#}", heard.stats);
+    assert_unbroken(&heard);
     until("it was told", || {
         let counts = ["dead_air", "dead_air_ended"].map(|event| hook.told(event).len());
         (counts == [1, 1]).then_some(())
@@ -105,8 +102,5 @@ async fn silence_may_stand_in_for_dead_air() {
     // Of the last file all but what it took to hear that there is sound again.
     let back = freqs.iter().filter(|&&freq| freq == 880.0).count();
     assert!(back >= 15, "{freqs:?}");
-    assert_eq!(heard.number("reconnects"), 0.0, "{:#}", heard.stats);
-    assert_eq!(heard.number("lost"), 0.0, "{:#}", heard.stats);
-    let unbroken = heard.events().iter().all(|event| *event == "tuned");
-    assert!(unbroken, "{:#}", heard.stats);
+    assert_unbroken(&heard);
 }
