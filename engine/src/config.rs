@@ -74,6 +74,9 @@ pub struct Config {
     /// packets only. Fewer acknowledgements cost less but delay the news of loss, which
     /// audio does not wait for. Default `Some(10)`.
     pub ack_every: Option<u32>,
+    /// Sends frames past `quinn-proto` while a listener's path is in order
+    /// (see the crate `fastpath`). Default true.
+    pub fast_path: bool,
 }
 
 /// A configuration that cannot serve.
@@ -117,6 +120,7 @@ impl Config {
             events_max: 1024,
             udp_payload_bytes: 1232,
             ack_every: Some(10),
+            fast_path: true,
         }
     }
 
@@ -220,7 +224,11 @@ pub(crate) fn quic(
         // After a thread's restart all its listeners should hear of it soon.
         .min_reset_interval(Duration::from_millis(1));
 
-    let mut server = ServerConfig::new(Arc::new(crypto), Arc::new(token_key));
+    let mut crypto: Arc<dyn quinn_proto::crypto::ServerConfig> = Arc::new(crypto);
+    if config.fast_path {
+        crypto = Arc::new(fastpath::Crypto::new(crypto));
+    }
+    let mut server = ServerConfig::new(crypto, Arc::new(token_key));
     server
         .transport_config(Arc::new(config.transport()?))
         .max_incoming(config.handshakes_max)

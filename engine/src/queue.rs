@@ -8,7 +8,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use wire::TrackId;
 
@@ -32,7 +31,7 @@ const EVENTS_MAX: usize = 16 * 1024;
 pub(crate) struct Handed {
     pub(crate) remote: SocketAddr,
     pub(crate) local: Option<IpAddr>,
-    pub(crate) bytes: BytesMut,
+    pub(crate) bytes: Box<[u8]>,
 }
 
 /// What waits for a thread.

@@ -14,6 +14,7 @@ use quinn_proto::{
     VarInt,
 };
 
+use super::fast::Fast;
 use super::incoming::Incoming;
 use super::outgoing::Outgoing;
 use super::tracks::Membership;
@@ -44,6 +45,8 @@ pub(super) struct Session {
     /// The address it counts for in admission, with what to count.
     pub(super) counted: Option<super::admission::Counted>,
     pub(super) membership: Option<Membership>,
+    /// The way past quinn, unless that is off.
+    pub(super) fast: Option<Fast>,
     /// Which encoding of a track's frames it takes.
     pub(super) level: u8,
     /// Waits in the core's list of connections to poll.
@@ -115,6 +118,7 @@ impl Session {
             id,
             counted: None,
             membership: None,
+            fast: None,
             level: 0,
             is_dirty: false,
             is_stalled: false,
@@ -381,13 +385,14 @@ impl Session {
             return;
         }
         let stats = self.conn.stats();
+        let fast = self.fast.as_ref().map(Fast::counts).unwrap_or_default();
         context.events.push_back(Event::Closed {
             session: self.id,
             cause,
             summary: Summary {
                 rtt: stats.path.rtt,
-                packets_sent: stats.udp_tx.datagrams,
-                packets_lost: stats.path.lost_packets,
+                packets_sent: stats.udp_tx.datagrams + fast.sent,
+                packets_lost: stats.path.lost_packets + fast.lost,
                 frames_dropped: self.frames_dropped,
             },
         });

@@ -11,6 +11,7 @@ use wire::TrackId;
 use crate::message::{Cause, Command, Event, Frame, Frames, Lane, SessionId};
 use crate::testing::{ClientEvent, Pair};
 
+mod fastpath;
 mod faults;
 mod hostile;
 

@@ -32,6 +32,7 @@ impl Core {
             config: &self.config,
             events: &mut self.events,
         };
+        session.look_at_path();
         session.handle_events(&mut context);
         if session.has_late() {
             session.send_late(&context);
@@ -64,13 +65,17 @@ impl Core {
         let buffer_bytes = self.config.datagram_buffer_bytes();
         let mut more = true;
         while more && !batch.is_full() {
-            let mut size = 0;
+            let (mut size, mut to) = (0, None);
             more = batch.push(|buffer| {
                 let transmit = session.conn.poll_transmit(now, 1, buffer)?;
                 size = buffer.len();
-                Some((transmit.destination, transmit.src_ip))
+                to = Some((transmit.destination, transmit.src_ip));
+                to
             });
             self.stats.packets_sent += u64::from(more);
+            if let Some((to, from)) = to {
+                session.has_sent_to(to, from);
+            }
             // Sparing the poll that finds nothing: a packet with room to spare took all.
             if size < ROOMY_BYTES && session.is_open() && session.has_sent_datagrams(buffer_bytes) {
                 more = false;
@@ -109,8 +114,11 @@ impl Core {
         if session.membership.is_some() {
             self.leave(slot);
         }
-        if let Some(counted) = self.sessions[slot].take().and_then(|gone| gone.counted) {
-            self.admission.end(counted);
+        if let Some(gone) = self.sessions[slot].take() {
+            self.forget(&gone);
+            if let Some(counted) = gone.counted {
+                self.admission.end(counted);
+            }
         }
     }
 
@@ -156,7 +164,8 @@ impl Core {
         {
             return true;
         }
-        if session.absorb() {
+        let mut is_slow = session.absorb();
+        if is_slow {
             self.digest(now, slot);
         }
         let Some(Some(session)) = self.sessions.get_mut(slot) else {
@@ -171,12 +180,23 @@ impl Core {
             };
             let (level, frames) = (session.level, self.tracks.frames().iter());
             for frame in frames.filter_map(|frames| frames.at(level)) {
-                session.send_frame(&context, frame);
+                // Once one goes the long way the others follow it.
+                if !is_slow && session.send_frame_fast(now, frame, batch) {
+                    self.stats.packets_sent += 1;
+                    self.stats.fast_sent += 1;
+                } else {
+                    session.send_frame(&context, frame);
+                    is_slow = true;
+                }
                 self.stats.frames_sent += 1;
             }
             self.stats.frames_dropped += session.take_dropped();
         }
-        self.poll_session(now, slot, batch);
+        if is_slow && !batch.is_full() {
+            self.poll_session(now, slot, batch);
+        } else if is_slow {
+            self.after_input(now, slot);
+        }
         true
     }
 

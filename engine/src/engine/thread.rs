@@ -6,7 +6,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -29,10 +28,6 @@ const NAP: Duration = Duration::from_millis(250);
 /// A publisher's frame may wait as long.
 const CROWD: usize = 48;
 const DOZE: Duration = Duration::from_micros(500);
-
-/// Received packets are copied behind each other into blocks of this size, which quinn
-/// holds slices of: one allocation for hundreds of packets.
-const ARENA_BYTES: usize = 64 * 1024;
 
 /// Sessions of a restarted core are told from those of the one before by starting so
 /// much further.
@@ -60,7 +55,6 @@ pub(super) struct Worker {
     core: Core,
     socket: Socket,
     epoll: Epoll,
-    arena: BytesMut,
     mail: Mail,
     batch: Batch,
     handed: u64,
@@ -87,7 +81,6 @@ impl Worker {
             core: parts.core,
             socket: Socket::new(parts.bound),
             epoll,
-            arena: BytesMut::with_capacity(ARENA_BYTES),
             mail: Mail::default(),
             batch: Batch::new(),
             handed: 0,
@@ -126,7 +119,6 @@ impl Worker {
                 Err(error) => return tracing::error!(%error, "the engine's thread is lost"),
             }
             self.batch.clear();
-            self.arena = BytesMut::with_capacity(ARENA_BYTES);
             let thread = self.number as u8;
             let mut event = Some(Event::ThreadRestarted { thread });
             self.events.send(|| event.take());
@@ -191,7 +183,7 @@ impl Worker {
         }
         for packet in mail.handed.drain(..) {
             self.core
-                .handle_datagram(now, packet.remote, packet.local, packet.bytes);
+                .handle_datagram(now, packet.remote, packet.local, &packet.bytes);
         }
         for (track, frame) in mail.frames.drain(..) {
             self.core.handle_frame(track, frame);
@@ -206,7 +198,6 @@ impl Worker {
         let Self {
             socket,
             core,
-            arena,
             inboxes,
             handed,
             ..
@@ -217,20 +208,13 @@ impl Worker {
             } else {
                 me
             };
-            if arena.capacity() < bytes.len() {
-                // The old block lives on in what quinn holds of it, and comes back here
-                // when that is nothing.
-                arena.reserve(ARENA_BYTES);
-            }
-            arena.extend_from_slice(bytes);
-            let bytes = arena.split();
             match inboxes.get(owner) {
                 Some(inbox) if owner != me => {
                     *handed += 1;
                     inbox.hand(Handed {
                         remote,
                         local,
-                        bytes,
+                        bytes: bytes.into(),
                     });
                 }
                 _ => core.handle_datagram(now, remote, local, bytes),

@@ -246,11 +246,16 @@ impl Pair {
         SERVER_ADDRESS
     }
 
+    /// The clients' packets that are held back.
+    #[must_use]
+    pub fn held(&self) -> Vec<Vec<u8>> {
+        self.held.clone()
+    }
+
     /// Delivers a packet of anybody's to the core, now.
     pub fn inject(&mut self, from: SocketAddr, bytes: &[u8]) {
         self.traffic.entry(from).or_default().received += bytes.len() as u64;
-        self.core
-            .handle_datagram(self.now, from, None, BytesMut::from(bytes));
+        self.core.handle_datagram(self.now, from, None, bytes);
     }
 
     /// Puts a packet of the core's on its way to the clients.

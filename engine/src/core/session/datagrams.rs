@@ -1,10 +1,13 @@
 //! Datagrams of one session, out and in.
 
+use std::time::Instant;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use quinn_proto::SendDatagramError;
 use wire::varint;
 
 use super::{Context, Phase, Session};
+use crate::batch::Batch;
 use crate::h3::H3Error;
 use crate::message::{Event, Frame};
 
@@ -19,9 +22,10 @@ impl Session {
         if self.phase != Phase::Open {
             return;
         }
-        let bytes = match self.connect {
-            Some(connect) if u64::from(connect) != 0 => reprefixed(u64::from(connect), frame),
-            _ => frame.prefixed().clone(),
+        let bytes = if self.is_usual() {
+            frame.prefixed().clone()
+        } else {
+            reprefixed(self.connect.map_or(0, u64::from), frame)
         };
         if !self.late.is_empty() {
             self.hold_back(context, bytes);
@@ -33,6 +37,25 @@ impl Session {
             Err(SendDatagramError::Blocked(bytes)) => self.hold_back(context, bytes),
             Err(_) => self.frames_dropped += 1,
         }
+    }
+
+    /// Sends a frame past quinn, if it may go that way.
+    #[inline]
+    pub(in super::super) fn send_frame_fast(
+        &mut self,
+        now: Instant,
+        frame: &Frame,
+        batch: &mut Batch,
+    ) -> bool {
+        self.phase == Phase::Open
+            && self.late.is_empty()
+            && self.is_usual()
+            && self.send_fast(now, frame.prefixed(), batch)
+    }
+
+    /// Whether frames bear this session's prefix already: that of a connection's first stream.
+    fn is_usual(&self) -> bool {
+        self.connect.is_none_or(|connect| u64::from(connect) == 0)
     }
 
     /// Moves what was held back into the next packets, dropping what is too old.

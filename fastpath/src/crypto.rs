@@ -1,0 +1,244 @@
+//! `quinn-proto`'s cryptography, with the fast path listening.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use quinn_proto::crypto::{
+    CryptoError, ExportKeyingMaterialError, HeaderKey, KeyPair, Keys, PacketKey, ServerConfig,
+    Session, UnsupportedVersion,
+};
+use quinn_proto::transport_parameters::TransportParameters;
+use quinn_proto::{ConnectionId, Side, TransportError};
+
+use crate::link::Link;
+use crate::state::{HeaderKeys, Phase};
+
+/// A server's cryptography whose connections have a [`Link`].
+///
+/// Their connection ids must be eight bytes long.
+pub struct Crypto(Arc<dyn ServerConfig>);
+
+impl Crypto {
+    /// Around the cryptography to use: `QuicServerConfig` of rustls.
+    #[must_use]
+    pub fn new(inner: Arc<dyn ServerConfig>) -> Self {
+        Self(inner)
+    }
+}
+
+impl fmt::Debug for Crypto {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Crypto").finish_non_exhaustive()
+    }
+}
+
+impl ServerConfig for Crypto {
+    fn initial_keys(
+        &self,
+        version: u32,
+        dst_cid: &ConnectionId,
+    ) -> Result<Keys, UnsupportedVersion> {
+        self.0.initial_keys(version, dst_cid)
+    }
+
+    fn retry_tag(&self, version: u32, orig_dst_cid: &ConnectionId, packet: &[u8]) -> [u8; 16] {
+        self.0.retry_tag(version, orig_dst_cid, packet)
+    }
+
+    fn start_session(
+        self: Arc<Self>,
+        version: u32,
+        params: &TransportParameters,
+    ) -> Box<dyn Session> {
+        Box::new(Watched {
+            inner: Arc::clone(&self.0).start_session(version, params),
+            link: Link::default(),
+            levels: 0,
+            generation: 0,
+        })
+    }
+}
+
+/// What [`quinn_proto::crypto::Session::handshake_data`] gives for a connection of [`Crypto`].
+#[derive(Debug)]
+pub struct Negotiated {
+    /// The connection's fast path.
+    pub link: Link,
+    /// What the inner session gives.
+    pub data: Option<Box<dyn Any>>,
+}
+
+/// A handshake that gives its last keys also to the fast path.
+struct Watched {
+    inner: Box<dyn Session>,
+    link: Link,
+    /// Sets of keys given: the handshake's, then the application's.
+    levels: u8,
+    /// Key updates prepared.
+    generation: u64,
+}
+
+impl Watched {
+    fn watch(&self, pair: KeyPair<Box<dyn PacketKey>>) -> KeyPair<Watcher> {
+        let watcher = |key: Box<dyn PacketKey>| Watcher {
+            key: key.into(),
+            generation: self.generation,
+            link: self.link.clone(),
+        };
+        KeyPair {
+            local: watcher(pair.local),
+            remote: watcher(pair.remote),
+        }
+    }
+}
+
+impl Session for Watched {
+    fn initial_keys(&self, dst_cid: &ConnectionId, side: Side) -> Keys {
+        self.inner.initial_keys(dst_cid, side)
+    }
+
+    fn handshake_data(&self) -> Option<Box<dyn Any>> {
+        Some(Box::new(Negotiated {
+            link: self.link.clone(),
+            data: self.inner.handshake_data(),
+        }))
+    }
+
+    fn peer_identity(&self) -> Option<Box<dyn Any>> {
+        self.inner.peer_identity()
+    }
+
+    fn early_crypto(&self) -> Option<(Box<dyn HeaderKey>, Box<dyn PacketKey>)> {
+        self.inner.early_crypto()
+    }
+
+    fn early_data_accepted(&self) -> Option<bool> {
+        self.inner.early_data_accepted()
+    }
+
+    fn is_handshaking(&self) -> bool {
+        self.inner.is_handshaking()
+    }
+
+    fn read_handshake(&mut self, buf: &[u8]) -> Result<bool, TransportError> {
+        self.inner.read_handshake(buf)
+    }
+
+    fn transport_parameters(&self) -> Result<Option<TransportParameters>, TransportError> {
+        self.inner.transport_parameters()
+    }
+
+    fn write_handshake(&mut self, buf: &mut Vec<u8>) -> Option<Keys> {
+        let keys = self.inner.write_handshake(buf)?;
+        self.levels = self.levels.saturating_add(1);
+        if self.levels != 2 {
+            return Some(keys);
+        }
+        let packet = self.watch(keys.packet);
+        let (local, remote): (Arc<dyn HeaderKey>, Arc<dyn HeaderKey>) =
+            (keys.header.local.into(), keys.header.remote.into());
+        let header = KeyPair {
+            local: Box::new(Shared(Arc::clone(&local))) as Box<dyn HeaderKey>,
+            remote: Box::new(Shared(Arc::clone(&remote))) as Box<dyn HeaderKey>,
+        };
+        self.link.state().begin(
+            HeaderKeys { local, remote },
+            packet.local.phase(),
+            packet.remote.phase(),
+        );
+        let packet = KeyPair {
+            local: Box::new(packet.local) as Box<dyn PacketKey>,
+            remote: Box::new(packet.remote) as Box<dyn PacketKey>,
+        };
+        Some(Keys { header, packet })
+    }
+
+    fn next_1rtt_keys(&mut self) -> Option<KeyPair<Box<dyn PacketKey>>> {
+        let keys = self.inner.next_1rtt_keys()?;
+        self.generation += 1;
+        let keys = self.watch(keys);
+        Some(KeyPair {
+            local: Box::new(keys.local),
+            remote: Box::new(keys.remote),
+        })
+    }
+
+    fn is_valid_retry(&self, orig_dst_cid: &ConnectionId, header: &[u8], payload: &[u8]) -> bool {
+        self.inner.is_valid_retry(orig_dst_cid, header, payload)
+    }
+
+    fn export_keying_material(
+        &self,
+        output: &mut [u8],
+        label: &[u8],
+        context: &[u8],
+    ) -> Result<(), ExportKeyingMaterialError> {
+        self.inner.export_keying_material(output, label, context)
+    }
+}
+
+/// A key of one direction and one phase, under which `quinn-proto`'s packets get their numbers.
+struct Watcher {
+    key: Arc<dyn PacketKey>,
+    generation: u64,
+    link: Link,
+}
+
+impl Watcher {
+    fn phase(&self) -> Phase {
+        Phase {
+            generation: self.generation,
+            key: Arc::clone(&self.key),
+        }
+    }
+}
+
+impl PacketKey for Watcher {
+    fn encrypt(&self, packet: u64, buf: &mut [u8], header_len: usize) {
+        let header = &mut buf[..header_len];
+        let number = self.link.state().number(self.phase(), packet, header);
+        self.key.encrypt(number, buf, header_len);
+    }
+
+    fn decrypt(
+        &self,
+        packet: u64,
+        header: &[u8],
+        payload: &mut BytesMut,
+    ) -> Result<(), CryptoError> {
+        self.key.decrypt(packet, header, payload)?;
+        self.link.state().renumber(self.phase(), packet, payload);
+        Ok(())
+    }
+
+    fn tag_len(&self) -> usize {
+        self.key.tag_len()
+    }
+
+    fn confidentiality_limit(&self) -> u64 {
+        self.key.confidentiality_limit()
+    }
+
+    fn integrity_limit(&self) -> u64 {
+        self.key.integrity_limit()
+    }
+}
+
+/// A header key that two have.
+struct Shared(Arc<dyn HeaderKey>);
+
+impl HeaderKey for Shared {
+    fn decrypt(&self, pn_offset: usize, packet: &mut [u8]) {
+        self.0.decrypt(pn_offset, packet);
+    }
+
+    fn encrypt(&self, pn_offset: usize, packet: &mut [u8]) {
+        self.0.encrypt(pn_offset, packet);
+    }
+
+    fn sample_size(&self) -> usize {
+        self.0.sample_size()
+    }
+}

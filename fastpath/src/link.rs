@@ -1,0 +1,83 @@
+//! One connection's fast path.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::BytesMut;
+use quinn_proto::Connection;
+
+use crate::crypto::Negotiated;
+use crate::state::State;
+
+/// The fast path of one connection; clones are of the same.
+#[derive(Clone, Default)]
+pub struct Link(Arc<Mutex<State>>);
+
+/// Why a datagram is to go through `quinn-proto`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    /// `quinn-proto` has sent nothing in the application's space yet, or not with its new keys.
+    TooEarly,
+    /// A packet was lost since this was asked last: the next ones are for `quinn-proto`'s
+    /// congestion control to see, for as long as the caller thinks right.
+    Lossy,
+    /// Too much is not acknowledged yet.
+    Full,
+    /// The keys are used up: time for an update.
+    Worn,
+}
+
+/// What went the fast way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Packets sealed.
+    pub sent: u64,
+    /// Of these, taken for lost.
+    pub lost: u64,
+    /// Packets opened, which `quinn-proto` has not seen.
+    pub taken: u64,
+}
+
+impl Link {
+    /// The fast path of a connection that was made with [`Crypto`](crate::Crypto).
+    #[must_use]
+    pub fn of(connection: &Connection) -> Option<Self> {
+        let negotiated = connection.crypto_session().handshake_data()?;
+        Some(negotiated.downcast::<Negotiated>().ok()?.link)
+    }
+
+    /// Appends the packet of one datagram to `out`, to be sent where `quinn-proto` sends to.
+    ///
+    /// The datagram has to fit: into the packet, and into what the peer takes.
+    ///
+    /// # Errors
+    /// [`Unfit`] when it is to go through `quinn-proto`; then nothing was appended.
+    pub fn seal(&self, datagram: &[u8], out: &mut Vec<u8>) -> Result<(), Unfit> {
+        self.state().seal(datagram, out)
+    }
+
+    /// Takes a packet from where `quinn-proto` sends to, if it holds acknowledgements of the
+    /// fast path's packets and nothing else. What it does not take is `quinn-proto`'s.
+    /// `scratch` is overwritten; it spares an allocation.
+    pub fn open(&self, packet: &[u8], scratch: &mut BytesMut) -> bool {
+        self.state().open(packet, scratch).is_some()
+    }
+
+    /// What went the fast way until now.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.state().counts()
+    }
+
+    /// The lock is there because `quinn-proto` wants keys that can be shared among threads. A
+    /// connection has one, so nobody waits for it.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Link").finish_non_exhaustive()
+    }
+}
