@@ -221,6 +221,18 @@ impl Core {
         self.after_input(now, slot);
     }
 
+    /// Whether new connections are refused, those established left alone: for when the
+    /// thread has no time left, so that the sound of those it has does not come late.
+    pub fn set_full(&mut self, is_full: bool) {
+        self.admission.set_full(is_full);
+    }
+
+    /// What [`set_full`](Self::set_full) said last.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.admission.is_full()
+    }
+
     /// Does what a command says.
     pub fn handle_command(&mut self, now: Instant, command: Command) {
         let id = command.session();

@@ -1,5 +1,6 @@
 //! Cores on threads, with sockets and a clock.
 
+mod load;
 mod thread;
 
 use std::io;
@@ -58,6 +59,8 @@ pub struct ThreadStats {
     pub packets_handed: u64,
     /// Times it failed and started anew.
     pub restarts: u64,
+    /// It works all the time, and refuses new sessions.
+    pub is_full: bool,
 }
 
 /// Why an engine does not start.

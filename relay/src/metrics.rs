@@ -29,6 +29,7 @@ pub(crate) struct Metrics {
     pub(crate) receive_failures: Counter,
     pub(crate) handshakes_retried: Counter,
     pub(crate) transport_restarts: Counter,
+    pub(crate) transport_threads_full: Gauge,
     pub(crate) renditions_active: Gauge,
     pub(crate) transcoders_active: Gauge,
     pub(crate) rendition_overflows: Counter,
@@ -218,6 +219,11 @@ impl Metrics {
             "transport_restarts",
             "Threads of the WebTransport engine that failed and started anew",
             self.transport_restarts.clone(),
+        );
+        to.register(
+            "transport_threads_full",
+            "Threads of the WebTransport engine without time left, which refuse new sessions",
+            self.transport_threads_full.clone(),
         );
         to.register(
             "renditions_active",

@@ -58,6 +58,8 @@ pub(super) struct Admission {
     /// Handshakes that may begin now, in millionths.
     budget: u64,
     refilled: Instant,
+    /// The thread has no time for more.
+    is_full: bool,
 }
 
 /// The budget saved up while nobody comes, in seconds' worth as a fraction: a quarter.
@@ -72,6 +74,7 @@ impl Admission {
             by_address: FxHashMap::default(),
             budget: burst(config),
             refilled: now,
+            is_full: false,
         }
     }
 
@@ -83,7 +86,7 @@ impl Admission {
         is_validated: bool,
     ) -> Verdict {
         self.refill(now, config);
-        if self.sessions >= config.sessions_max {
+        if self.is_full || self.sessions >= config.sessions_max {
             return Verdict::Refuse;
         }
         let address = Address::new(remote.ip());
@@ -155,6 +158,14 @@ impl Admission {
                 self.by_address.remove(&counted.address);
             }
         }
+    }
+
+    pub(super) fn set_full(&mut self, is_full: bool) {
+        self.is_full = is_full;
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.is_full
     }
 
     pub(super) fn sessions(&self) -> usize {

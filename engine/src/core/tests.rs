@@ -125,6 +125,26 @@ fn writes_on_control_wait_for_the_stream() {
 }
 
 #[test]
+fn a_full_core_takes_nobody_and_serves_those_it_has() {
+    let mut pair = Pair::new(|_| {});
+    pair.clients.shows_datagrams = false;
+    let (client, opened) = pair.open();
+    join(&mut pair, opened.session, 1);
+    pair.core.set_full(true);
+    let refused = pair.connect();
+    broadcast(&mut pair, 20);
+    let lost = pair.client_events.pop_front();
+    assert!(
+        matches!(&lost, Some(ClientEvent::Lost(number, text)) if *number == refused && text.contains("refused")),
+        "{lost:?}"
+    );
+    assert_eq!(pair.clients.datagrams(client), 20);
+    assert_eq!(pair.core.stats().refused, 1);
+    pair.core.set_full(false);
+    pair.open();
+}
+
+#[test]
 fn a_refusal_is_a_status() {
     let mut pair = Pair::new(|config| config.accept_at_once = false);
     pair.connect();

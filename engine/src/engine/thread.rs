@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 use rand::Rng;
 
 use super::ThreadStats;
+use super::load::Load;
 use crate::batch::Batch;
 use crate::config::{Config, ConfigError, Secrets};
 use crate::core::Core;
@@ -60,6 +61,7 @@ pub(super) struct Worker {
     handed: u64,
     restarts: u64,
     told: Instant,
+    load: Load,
     /// Packets received before the last sleep.
     received: u64,
 }
@@ -86,6 +88,7 @@ impl Worker {
             handed: 0,
             restarts: 0,
             told: Instant::now(),
+            load: Load::new(Instant::now()),
             received: 0,
         })
     }
@@ -262,30 +265,43 @@ impl Worker {
         if !inbox.fall_asleep() {
             return;
         }
+        let asleep = Instant::now();
         if has_worked && self.core.stats().sessions >= CROWD {
             let mut bell = [PollFd::new(inbox.bell().as_fd(), PollFlags::POLLIN)];
             let _ = ppoll(&mut bell, Some(TimeSpec::from(DOZE)), None);
+            self.load.slept(asleep.elapsed());
             return inbox.awake();
         }
         let wait = self.core.next_timeout().map_or(NAP, |deadline| {
-            deadline.saturating_duration_since(Instant::now()).min(NAP)
+            deadline.saturating_duration_since(asleep).min(NAP)
         });
         // The kernel counts whole milliseconds: rounded up, a timer is late, not early.
         let wait = u16::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
         let mut events = [EpollEvent::empty(); 2];
         // Only an interruption can fail here, and the turn that follows looks at all.
         let _ = self.epoll.wait(&mut events, EpollTimeout::from(wait));
+        self.load.slept(asleep.elapsed());
         inbox.awake();
     }
 
     fn tell(&mut self, now: Instant) {
         self.told = now;
+        let is_full = self.load.is_full(now);
+        if is_full && !self.core.is_full() {
+            tracing::warn!(
+                thread = self.number,
+                sessions = self.core.stats().sessions,
+                "an engine thread has no time left: new sessions are refused until it has"
+            );
+        }
+        self.core.set_full(is_full);
         *self.stats.lock().unwrap_or_else(PoisonError::into_inner) = ThreadStats {
             core: self.core.stats(),
             packets_unsent: self.socket.failed,
             receives_failed: self.socket.receives_failed,
             packets_handed: self.handed,
             restarts: self.restarts,
+            is_full,
         };
     }
 }

@@ -120,7 +120,9 @@ impl Counted {
             dropped: handle.frames_pushed_out(),
             ..Self::default()
         };
+        let mut full = 0;
         for thread in handle.stats() {
+            full += i64::from(thread.is_full);
             now.dropped += thread.core.frames_dropped + thread.core.frames_behind;
             now.failed += thread.core.handshakes_failed + thread.core.refused;
             now.retried += thread.core.retried;
@@ -128,6 +130,7 @@ impl Counted {
             now.unreceived += thread.receives_failed;
             now.restarts += thread.restarts;
         }
+        metrics.transport_threads_full.set(full);
         let failures = &metrics.handshake_failures;
         let failures = failures.get_or_create_owned(&TransportLabel::WEBTRANSPORT);
         // A core that starts anew counts from zero.
