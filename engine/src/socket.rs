@@ -9,6 +9,9 @@ use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockFlag, SockType,
     SockaddrStorage, bind, getsockname, recvmmsg, sendmmsg, setsockopt, socket, sockopt,
 };
+use rustix::net::sockopt::{
+    Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
+};
 
 use crate::batch::{Batch, Packet};
 
@@ -68,6 +71,7 @@ impl Bound {
         // Less room than asked for is no failure.
         let _ = setsockopt(&fd, sockopt::RcvBuf, &BUFFER_BYTES);
         let _ = setsockopt(&fd, sockopt::SndBuf, &BUFFER_BYTES);
+        never_fragment(&fd, family)?;
         if address.is_ipv6() {
             setsockopt(&fd, sockopt::Ipv6V6Only, &false)?;
         }
@@ -98,6 +102,18 @@ impl Bound {
     pub(crate) fn fd(&self) -> &OwnedFd {
         &self.fd
     }
+}
+
+/// QUIC's packets must not be fragmented (RFC 9000, section 14), and one that may not be needs
+/// no identification, for which all processors share counters. What the path takes is QUIC's to
+/// find out, not the kernel's.
+fn never_fragment(fd: &OwnedFd, family: AddressFamily) -> io::Result<()> {
+    // An IPv6 socket sends to IPv4's addresses, too.
+    set_ip_mtu_discover(fd, Ipv4PathMtuDiscovery::PROBE)?;
+    if family == AddressFamily::Inet6 {
+        set_ipv6_mtu_discover(fd, Ipv6PathMtuDiscovery::PROBE)?;
+    }
+    Ok(())
 }
 
 impl Socket {
