@@ -1,5 +1,6 @@
 //! What the fast path knows of one connection.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -159,6 +160,7 @@ impl State {
         }
         // A lie about what was never sent is quinn's to find.
         ranges.retain(|(_, high)| *high < self.numbers.next());
+        ranges.sort_unstable_by_key(|(low, _)| Reverse(*low));
         self.acknowledge(&ranges);
     }
 
@@ -240,8 +242,10 @@ impl State {
             }
             count += 1;
         })?;
-        let ranges = ranges.get(..count).filter(|_| !is_empty)?;
-        let is_known = |number: &u64| ranges.iter().any(|range| is_in(*range, *number));
+        let ranges = ranges.get_mut(..count).filter(|_| !is_empty)?;
+        ranges.sort_unstable_by_key(|(low, _)| Reverse(*low));
+        let ranges = &*ranges;
+        let is_known = |number: &u64| is_in(ranges, *number);
         let next = self.numbers.next();
         if ranges.iter().any(|(_, high)| *high >= next) || self.quinn.iter().any(is_known) {
             return None;
@@ -269,7 +273,7 @@ impl State {
         };
         self.acked = self.acked.max(highest);
         let late = self.acked.saturating_sub(REORDERING);
-        let is_known = |number: u64| ranges.iter().any(|range| is_in(*range, number));
+        let is_known = |number: u64| is_in(ranges, number);
         let mut lost = 0;
         let in_flight = &mut self.in_flight;
         self.outstanding.retain(|(number, bytes)| {
@@ -317,8 +321,11 @@ impl State {
     }
 }
 
-fn is_in((low, high): (u64, u64), number: u64) -> bool {
-    (low..=high).contains(&number)
+/// Whether a number is in one of the ranges, the highest of which comes first. Of a peer that
+/// sends several frames with ranges that overlap some may be overlooked.
+fn is_in(ranges: &[(u64, u64)], number: u64) -> bool {
+    let at = ranges.partition_point(|(low, _)| *low > number);
+    ranges.get(at).is_some_and(|(_, high)| number <= *high)
 }
 
 /// A packet number from its last bytes: the one nearest to what is expected (RFC 9000,
