@@ -214,8 +214,8 @@ impl Actor {
             listening,
         } = tuned;
         self.stats.transport = Some(session.transport());
-        // The relay may have restarted, and with it the station's timeline.
-        self.playout.forget_metadata();
+        // The relay may have restarted, and with it the station's timeline and its tracks' ids.
+        self.playout.begin_anew();
         self.flows(&listening, false);
         let event = Event::Tuned {
             transport: session.transport(),

@@ -71,6 +71,15 @@ impl Playout {
         self.behind = behind;
     }
 
+    /// Forgets stream and metadata, keeping what was learnt about the network: the numbers and
+    /// the media time of what comes may be others, be its track's id the same.
+    pub(super) fn begin_anew(&mut self) {
+        self.receiver.restart();
+        self.numbers.reset();
+        self.track = None;
+        self.pending.clear();
+    }
+
     /// How much later than live the sound comes.
     pub(super) fn behind(&self) -> Duration {
         self.behind
@@ -219,7 +228,11 @@ mod tests {
     }
 
     fn datagrams(id: u64, from: u64) -> Vec<Vec<u8>> {
-        let mut packetizer = Packetizer::new(EncoderConfig::default(), 0, from).unwrap();
+        numbered(id, 0, from)
+    }
+
+    fn numbered(id: u64, sequence: u64, from: u64) -> Vec<Vec<u8>> {
+        let mut packetizer = Packetizer::new(EncoderConfig::default(), sequence, from).unwrap();
         let mut datagrams = Vec::new();
         let sound: Vec<f32> = (0..48_000 * 2)
             .map(|n| (n as f32 * 0.02).sin() / 2.0)
@@ -286,6 +299,45 @@ mod tests {
         assert_eq!(playout.handle_datagram(now, datagram), Heard::Sound);
         assert_eq!(playout.handle_datagram(now, &datagram[..3]), Heard::Foreign);
         assert_eq!(playout.handle_datagram(now, b"\xff"), Heard::Foreign);
+    }
+
+    /// Plays a second; answers when the first sound of it left, after its first packet.
+    fn begins(playout: &mut Playout, from: Duration, datagrams: &[Vec<u8>]) -> Option<Duration> {
+        let mut began = None;
+        for (n, datagram) in datagrams.iter().enumerate() {
+            let now = from + Duration::from_millis(20 * n as u64);
+            assert_eq!(playout.handle_datagram(now, datagram), Heard::Sound);
+            for half in 0..2 {
+                let now = now + Duration::from_millis(10 * half);
+                let sounds = playout.pull(now).0.position.is_some();
+                began = began.or(sounds.then(|| now - from));
+            }
+        }
+        began
+    }
+
+    #[test]
+    fn a_relay_that_restarted_is_heard_within_half_a_second() {
+        let mut playout = playout();
+        playout.set_track(Some(track(4)), Duration::ZERO, false);
+        let mut now = Duration::ZERO;
+        assert!(begins(&mut playout, now, &datagrams(4, 960_000)).is_some());
+        // To another rendition, whose packets are numbered on, and an outage.
+        playout.set_track(Some(track(5)), Duration::ZERO, true);
+        now += Duration::from_secs(1);
+        assert!(begins(&mut playout, now, &numbered(5, 200, 960_000 + 48_000)).is_some());
+        now += Duration::from_secs(4);
+        for _ in 0..100 {
+            playout.pull(now - Duration::from_secs(1));
+        }
+        // The new relay counts from the beginning, also its tracks.
+        playout.begin_anew();
+        playout.set_track(Some(track(5)), Duration::ZERO, false);
+        let began = begins(&mut playout, now, &datagrams(5, 0));
+        assert!(
+            began.is_some_and(|after| after <= Duration::from_millis(500)),
+            "{began:?}"
+        );
     }
 
     #[test]
