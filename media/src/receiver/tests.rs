@@ -1,6 +1,7 @@
 //! The receiver behind a link in virtual time.
 
 mod repair;
+mod restart;
 mod robust;
 mod world;
 
