@@ -149,15 +149,18 @@ export class Server {
     if (!answer.ok) throw new Error(`${answer.status} to a message: ${await answer.text()}`);
   }
 
-  /** Puts the test tone on a station, from a WAV file on a loop, and waits until it is live. */
-  async publishTone(station: string, title = 'Concert pitch'): Promise<Child> {
-    const file = join(this.#dir, 'tone.wav');
+  /** Puts the test tone on a station, on a loop, and waits until it is live. */
+  publishTone(station: string, title = 'Concert pitch'): Promise<Child> {
     // Whole periods of the tone: where the file begins again there is no leap.
     const seconds = 10;
-    writeFileSync(
-      file,
-      wav([tone(TONE.hz, TONE.left, seconds), tone(TONE.hz, TONE.right, seconds)]),
-    );
+    const sound = [tone(TONE.hz, TONE.left, seconds), tone(TONE.hz, TONE.right, seconds)];
+    return this.publish(station, title, wav(sound));
+  }
+
+  /** Puts a WAV file on a station, on a loop, and waits until it is live. */
+  async publish(station: string, title: string, bytes: Buffer): Promise<Child> {
+    const file = join(this.#dir, `${station}.wav`);
+    writeFileSync(file, bytes);
     const token = await this.token(station);
     const args = ['publish', '--server', this.url, '--station', station, '--bitrate', '128k'];
     const publisher = Child.start({

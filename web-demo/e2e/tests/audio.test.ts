@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { analyseTone, tone, wav } from '../harness/audio.ts';
+import { CHIRPS, chirpsWav, findChirps, MIDDLES, ROUND } from '../harness/chirps.ts';
 
 const RATE = 48_000;
 
@@ -86,4 +87,31 @@ test('a WAV file holds header and samples of both channels', () => {
     file.readInt16LE(44 + 27 * 4),
     Math.round(0.5 * 32_767 * Math.sin((2 * Math.PI * 440 * 27) / RATE)),
   );
+});
+
+test('chirps tell which they are, one that is missing or comes twice included', () => {
+  const file = chirpsWav();
+  const round = Float32Array.from(
+    { length: ROUND },
+    (_, i) => file.readInt16LE(44 + i * 4) / 32_767,
+  );
+  const heard = findChirps(round);
+  assert.deepEqual(
+    heard.map(({ number }) => number),
+    Array.from({ length: CHIRPS }, (_, number) => number),
+  );
+  const off = heard.map(({ at }, number) => Math.abs(at - (MIDDLES[number] ?? NaN)));
+  assert.ok(Math.max(...off) <= 1, off.join(' '));
+
+  const missing = round.slice();
+  const [fifth = 0, sixth = 0] = MIDDLES.slice(5);
+  missing.fill(0, fifth - 1_000, fifth + 1_000);
+  const without = findChirps(missing).map(({ number }) => number);
+  assert.deepEqual(without.slice(2, 8), [2, 3, 4, 6, 7, 8]);
+
+  const twice = round.slice();
+  twice.set(round.subarray(fifth - 1_000, fifth + 1_000), (fifth + sixth) / 2 - 1_000);
+  const numbers = findChirps(twice).map(({ number }) => number);
+  assert.equal(numbers.length, CHIRPS + 1);
+  assert.notDeepEqual(numbers.slice(5, 8), [5, 6, 7]);
 });
