@@ -9,6 +9,7 @@ mod delivery;
 mod encryption;
 mod endpoint;
 mod key;
+mod services;
 #[cfg(test)]
 mod tests;
 

@@ -14,20 +14,18 @@ use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rand::Rng;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::endpoint::{Resolver, check, origin};
+use super::services::Services;
 use super::{Config, Counts, Recipient, Told};
 use crate::store::Store;
 use crate::store::push::{self, Device};
 
 /// Devices that are being told or wait for their next attempt; the queue waits meanwhile.
-const UNDER_WAY_MAX: usize = 1_024;
-
-/// Requests at the same time.
-const REQUESTS_MAX: usize = 32;
+pub(super) const UNDER_WAY_MAX: usize = 1_024;
 
 /// How long a push service keeps a message for a device that is away.
 const KEPT: Duration = Duration::from_secs(24 * 3_600);
@@ -60,12 +58,14 @@ type Client = legacy::Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes
 
 /// What an attempt came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+pub(super) enum Outcome {
     Taken,
     /// The push service knows the device no more.
     Gone,
     /// Another attempt may succeed, after that time if one was named.
     Failed(&'static str, Option<Duration>),
+    /// It was not made: the push service is down, and not asked for that time.
+    Down(Duration),
     /// None will.
     Refused(StatusCode),
 }
@@ -75,7 +75,7 @@ pub(super) struct Courier {
     store: Store,
     config: Config,
     client: Client,
-    requests: Semaphore,
+    services: Services,
     counts: Arc<Counts>,
 }
 
@@ -96,7 +96,7 @@ impl Courier {
             store,
             config,
             client: legacy::Client::builder(TokioExecutor::new()).build(connector),
-            requests: Semaphore::new(REQUESTS_MAX),
+            services: Services::default(),
             counts,
         })
     }
@@ -127,11 +127,11 @@ impl Courier {
     }
 
     async fn deliver(self: Arc<Self>, device: Device, told: Arc<Told>) {
-        let host = device.endpoint.parse::<Uri>().ok();
-        // Whoever knows an endpoint can write to the device; its host tells enough.
-        let host = host.as_ref().and_then(Uri::host).unwrap_or_default();
+        // Whoever knows an endpoint can write to the device; its origin tells enough.
+        let service = device.endpoint.parse::<Uri>().ok();
+        let service = service.as_ref().map(origin).unwrap_or_default();
         let counts = &self.counts;
-        match self.attempts(&device, &told).await {
+        match self.attempts(&service, &device, &told).await {
             Outcome::Taken => {
                 counts.delivered.fetch_add(1, Ordering::Relaxed);
             }
@@ -141,44 +141,47 @@ impl Courier {
                     Box::pin(push::gone(tx, endpoint))
                 });
                 if let Err(error) = change.await {
-                    tracing::warn!(%error, host, "a device that is gone was not forgotten");
+                    tracing::warn!(%error, service, "a device that is gone was not forgotten");
                 }
             }
             Outcome::Failed(why, _) => {
                 counts.failed.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(host, why, "a push was given up");
+                tracing::warn!(service, why, "a push was given up");
+            }
+            // That it is down was said once.
+            Outcome::Down(_) => {
+                counts.failed.fetch_add(1, Ordering::Relaxed);
+                tracing::debug!(service, "a push was given up: its service is down");
             }
             Outcome::Refused(status) => {
                 counts.failed.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(host, %status, "a push was refused");
+                tracing::warn!(service, %status, "a push was refused");
             }
         }
     }
 
-    async fn attempts(&self, device: &Device, told: &Told) -> Outcome {
+    async fn attempts(&self, service: &str, device: &Device, told: &Told) -> Outcome {
         let effort = self.config.effort;
-        let mut outcome = Outcome::Failed("not tried", None);
-        for attempt in 0..effort.attempts {
-            if let Outcome::Failed(_, asked) = outcome
-                && attempt > 0
-            {
-                let wait = backoff(effort, attempt, asked, &mut rand::rng());
-                sleep(wait).await;
-            }
-            outcome = self.attempt(device, told).await;
-            if !matches!(outcome, Outcome::Failed(..)) {
-                break;
+        let visit = self.services.visit(service);
+        let mut attempt = 0;
+        loop {
+            let outcome = visit.ask(self.attempt(device, told)).await;
+            let asked = match outcome {
+                Outcome::Failed(_, asked) => asked,
+                Outcome::Down(wait) => Some(wait),
+                _ => return outcome,
+            };
+            attempt += 1;
+            let wait = backoff(effort, attempt, asked, &mut rand::rng());
+            if attempt >= effort.attempts || !visit.wait(wait).await {
+                return outcome;
             }
         }
-        outcome
     }
 
     async fn attempt(&self, device: &Device, told: &Told) -> Outcome {
         let Some(request) = self.request(device, told) else {
             return Outcome::Refused(StatusCode::BAD_REQUEST);
-        };
-        let Ok(_permit) = self.requests.acquire().await else {
-            return Outcome::Failed("the server stops", None);
         };
         match timeout(self.config.effort.attempt, self.client.request(request)).await {
             Err(_) => Outcome::Failed("no answer in time", None),
