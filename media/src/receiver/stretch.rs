@@ -145,11 +145,12 @@ impl Stretcher {
             }
         };
         let lags = LAG_MIN / COARSE..=most / COARSE;
-        let score = |lag: usize| {
+        // Once for each: this is the most that a pull ever does at once.
+        let scored = lags.map(|lag| {
             let (a, b) = (&coarse[reference..], &coarse[place(lag)..]);
-            likeness(&a[..window], &b[..window], 0.0)
-        };
-        let best = lags.max_by(|&a, &b| score(a).total_cmp(&score(b)))?;
+            (lag, likeness(&a[..window], &b[..window], 0.0))
+        });
+        let (best, _) = scored.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
         let anchor = if earlier { most } else { 0 };
         let fine = (best * COARSE).saturating_sub(COARSE).max(LAG_MIN)
             ..=(best * COARSE + COARSE).min(most);
