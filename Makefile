@@ -18,7 +18,7 @@ SITE_SOURCES = $(shell find web-demo -name node_modules -prune -o -name dist -pr
 	-o -path web-demo/e2e -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-build setup-lint web worklet build run test bench bench-build bench-quick bench-micro bench-transcode bench-signaling lab compatibility lint lint-rust lint-web fmt
+.PHONY: help setup setup-build setup-lint web worklet build run test bench bench-build bench-quick bench-micro bench-transcode bench-signaling bench-browser lab compatibility lint lint-rust lint-web fmt
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -83,6 +83,12 @@ bench-signaling: setup-build ## Measure rooms and messages, beside Socket.IO ser
 	$(CARGO) build --release -p skywave -p skywave-bench-signaling
 	npm --prefix benches/signaling/peer ci --no-audit --no-fund
 	$(TARGET_DIR)/release/skywave-bench-signaling run
+
+# The relay and the source as `make run` builds them; the receiver is what the site serves.
+bench-browser: setup web ## Measure the receiver in Chromium, mouth to ear, write docs/receiver-browser.md (10 min)
+	$(CARGO) build --profile $(PROFILE) --bins --example vectors --example microphone
+	SKYWAVE_BIN=$(abspath $(BINARY)) npm --prefix web-demo/e2e run bench -- \
+		$(abspath $(dir $(BINARY)))/examples $(CURDIR)/docs/receiver-browser.md
 
 compatibility: setup web ## Hear every encoder and player, write the tables of docs/compatibility.md
 	@scripts/compatibility.sh

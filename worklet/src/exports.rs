@@ -56,7 +56,7 @@ fn address<T>(slice: &[T]) -> usize {
     slice.as_ptr() as usize
 }
 
-/// The version of this interface: 3.
+/// The version of this interface: 4.
 #[unsafe(no_mangle)]
 pub extern "C" fn skywave_abi_version() -> u32 {
     ABI_VERSION
