@@ -101,13 +101,7 @@ impl Server {
 
     /// CPU time of all its threads so far.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
-        let mut nanos = 0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.id()))? {
-            let text = fs::read_to_string(task?.path().join("schedstat"))?;
-            let field = text.split_whitespace().next().context("a field")?;
-            nanos += field.parse::<u64>()?;
-        }
-        Ok(Duration::from_nanos(nanos))
+        cpu_of(&self.id().to_string())
     }
 
     /// What a counter of the server's metrics stands at.
@@ -129,6 +123,21 @@ impl Server {
         let kib = line.and_then(|line| line.split_whitespace().next());
         Ok(kib.context("VmRSS")?.parse::<u64>()? * 1024)
     }
+}
+
+/// CPU time of this process so far.
+pub(crate) fn own_cpu() -> anyhow::Result<Duration> {
+    cpu_of("self")
+}
+
+fn cpu_of(process: &str) -> anyhow::Result<Duration> {
+    let mut nanos = 0;
+    for task in fs::read_dir(format!("/proc/{process}/task"))? {
+        let text = fs::read_to_string(task?.path().join("schedstat"))?;
+        let field = text.split_whitespace().next().context("a field")?;
+        nanos += field.parse::<u64>()?;
+    }
+    Ok(Duration::from_nanos(nanos))
 }
 
 fn settings(command: &mut Command, skywave: &Path, folder: &Path) {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::try_join_all;
 use futures_util::{StreamExt, stream};
 use hdrhistogram::Histogram;
 use rand::rngs::StdRng;
@@ -13,13 +14,16 @@ use serde_json::json;
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::RunArguments;
-use crate::contender::{Kind, Server, token};
+use crate::contender::{Kind, Server, own_cpu, token};
 use crate::member::Member;
 
 /// Connections made at the same time.
 const AT_ONCE: usize = 50;
 
-/// How often the sender tells that it is there.
+/// Messages a second of one sender: no session may ask for more than 50 things a second.
+const EACH: u32 = 25;
+
+/// How often senders tell that they are there.
 const PING: Duration = Duration::from_secs(5);
 
 /// How long the last messages may take.
@@ -32,6 +36,9 @@ pub(crate) struct Round {
     pub(crate) delivered: f64,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
+    /// How much of their processors server and clients used while messages were sent.
+    pub(crate) server_busy: f64,
+    pub(crate) clients_busy: f64,
 }
 
 /// What one contender did at one load: the rounds that could be measured.
@@ -63,6 +70,7 @@ pub(crate) async fn measure(arguments: &RunArguments, skywave: &Path) -> anyhow:
             );
             let load = Load {
                 times: times(rate, arguments.seconds, number as u64),
+                senders: rate.div_ceil(EACH),
                 members: arguments.members,
             };
             let measured = LocalSet::new()
@@ -82,6 +90,7 @@ pub(crate) async fn measure(arguments: &RunArguments, skywave: &Path) -> anyhow:
 struct Load {
     /// When messages are sent, from the beginning.
     times: Vec<Duration>,
+    senders: u32,
     members: usize,
 }
 
@@ -112,7 +121,11 @@ async fn round(
     skywave: &Path,
 ) -> anyhow::Result<Round> {
     let server = Server::start(kind, skywave, &arguments.peer).await?;
-    let (mut sender, room) = sender(&server).await?;
+    let (first, room) = sender(&server).await?;
+    let mut senders = vec![first];
+    for number in 1..load.senders {
+        senders.push(further_sender(&server, &room, number).await?);
+    }
     let members = stream::iter(0..load.members)
         .map(|number| member(&server, &room, number))
         .buffer_unordered(AT_ONCE);
@@ -126,16 +139,12 @@ async fn round(
     }
     // What joining caused is over.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let (cpu, begun) = (server.cpu()?, Instant::now());
-    let mut pinged = Duration::ZERO;
-    for due in &load.times {
-        sender.rest(begun + *due).await?;
-        sender.send(&room).await?;
-        if *due > pinged + PING {
-            pinged = *due;
-            sender.ping().await?;
-        }
-    }
+    let (cpu, own_cpu_before, begun) = (server.cpu()?, own_cpu()?, Instant::now());
+    send_all(&mut senders, load, &room).await?;
+    let sent_for = begun.elapsed();
+    let busy = |used: Duration| used.as_secs_f64() / sent_for.as_secs_f64();
+    let server_busy = busy(server.cpu()? - cpu);
+    let clients_busy = busy(own_cpu()? - own_cpu_before);
     let expected = (load.times.len() * load.members) as u64;
     let deadline = Instant::now() + LAST;
     while heard.borrow().delays.len() < expected && Instant::now() < deadline {
@@ -148,7 +157,26 @@ async fn round(
         delivered: delays.len() as f64 / expected as f64,
         p50_ms: delays.value_at_quantile(0.5) as f64 / 1_000.0,
         p99_ms: delays.value_at_quantile(0.99) as f64 / 1_000.0,
+        server_busy,
+        clients_busy,
     })
+}
+
+/// Sends the messages of a load at their times, each by the next sender.
+async fn send_all(senders: &mut [Member], load: &Load, room: &str) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let mut pinged = Duration::ZERO;
+    for (number, due) in load.times.iter().enumerate() {
+        let until = begun + *due;
+        try_join_all(senders.iter_mut().map(|sender| sender.rest(until))).await?;
+        let turn = number % senders.len();
+        senders[turn].send(room).await?;
+        if *due > pinged + PING {
+            pinged = *due;
+            try_join_all(senders.iter_mut().map(Member::ping)).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Who sends, and where to. It does not count as a member.
@@ -166,6 +194,19 @@ pub(crate) async fn sender(server: &Server) -> anyhow::Result<(Member, String)> 
         .await?;
     let room = made["room"]["channel"].as_str().unwrap_or_default();
     Ok((sender, room.to_owned()))
+}
+
+/// One who sends as well; in a room of Skywave's it needs to be a member, and hears nothing.
+async fn further_sender(server: &Server, room: &str, number: u32) -> anyhow::Result<Member> {
+    let mut sender = Member::connect(server.kind, &server.address).await?;
+    if server.kind != Kind::Skywave {
+        sender.enter().await?;
+        return Ok(sender);
+    }
+    let token = token(&format!("sender{number}"), true)?;
+    sender.hello(Some(&token), None, None).await?;
+    sender.ask("join_room", json!({ "channel": room })).await?;
+    Ok(sender)
 }
 
 async fn member(server: &Server, room: &str, number: usize) -> anyhow::Result<Member> {

@@ -49,7 +49,7 @@ struct RunArguments {
     #[arg(long, default_value_t = 1_000)]
     members: usize,
     /// Messages a second on average.
-    #[arg(long, value_delimiter = ',', default_values_t = [20, 50])]
+    #[arg(long, value_delimiter = ',', default_values_t = [20, 50, 100, 200])]
     rates: Vec<u32>,
     /// Seconds of messages in each round.
     #[arg(long, default_value_t = 10)]
@@ -67,7 +67,7 @@ struct RunArguments {
 }
 
 /// No run takes longer, whatever happens.
-const PATIENCE: Duration = Duration::from_secs(900);
+const PATIENCE: Duration = Duration::from_secs(1_500);
 
 fn main() -> anyhow::Result<()> {
     use tokio::runtime::Builder;

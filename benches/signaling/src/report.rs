@@ -48,9 +48,11 @@ pub(crate) fn text(
         people write who do not wait for each other: the same times for each contender. The \
         server runs on one processor, its clients on the other. CPU time is the kernel's account \
         of the server's process. Contenders take turns, {} rounds; the table has medians and in \
-        brackets the least and the greatest.\n\n\
-        | messages a second | server | deliveries per CPU second | times the others | delivered | delay p50, ms | p99, ms |\n\
-        |---|---|---|---|---|---|---|\n",
+        brackets the least and the greatest. How busy is told of the server's processor and of \
+        that of its clients, while messages are sent: where either comes near 100 %, delay is \
+        that of a queue.\n\n\
+        | messages a second | server | deliveries per CPU second | times the others | delivered | delay p50, ms | p99, ms | busy: server, clients |\n\
+        |---|---|---|---|---|---|---|---|\n",
         arguments.members, arguments.seconds, arguments.rounds,
     );
     for row in fanout {
@@ -94,7 +96,7 @@ pub(crate) fn text(
 fn row_text(row: &Row, all: &[Row]) -> String {
     let Row { kind, rate, rounds } = row;
     if rounds.is_empty() {
-        return format!("| {rate} | {} | not measured | | | | |\n", kind.name());
+        return format!("| {rate} | {} | not measured | | | | | |\n", kind.name());
     }
     let ours = all
         .iter()
@@ -108,11 +110,13 @@ fn row_text(row: &Row, all: &[Row]) -> String {
         _ => format!("{:.1}", ours / median),
     };
     format!(
-        "| {rate} | {} | {median:.0} ({least:.0}-{greatest:.0}) | {ratio} | {:.2} % | {:.1} | {:.1} |\n",
+        "| {rate} | {} | {median:.0} ({least:.0}-{greatest:.0}) | {ratio} | {:.2} % | {:.1} | {:.1} | {:.0} %, {:.0} % |\n",
         kind.name(),
         spread(rounds, |round| round.delivered)[1] * 100.0,
         spread(rounds, |round| round.p50_ms)[1],
         spread(rounds, |round| round.p99_ms)[1],
+        spread(rounds, |round| round.server_busy)[1] * 100.0,
+        spread(rounds, |round| round.clients_busy)[1] * 100.0,
     )
 }
 
