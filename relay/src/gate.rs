@@ -150,6 +150,14 @@ impl Pushes {
         self.0.push(Lane::Control, Frame::shared(json, class));
     }
 
+    /// Queues the JSON of pushes that must arrive, in this order, with one wake-up for all.
+    pub fn push_all(&self, json: &[Arc<str>]) {
+        let frames = json
+            .iter()
+            .map(|json| Frame::shared(Arc::clone(json), PushClass::Durable));
+        self.0.push_all(Lane::Control, frames);
+    }
+
     /// Ends the session; the first reason counts.
     pub fn close(&self, code: CloseCode, reason: &str) {
         self.0.ask_end(code, reason);

@@ -3,19 +3,23 @@
 //! A subscription begins *held*: pushes collect until the client has its reply.
 //! Then it knows the offset it starts from, and everything up to it is dropped:
 //! so each durable event reaches each subscriber once, in order, however
-//! reading, committing and handing out interleave.
+//! reading, committing and handing out interleave. To many subscribers events
+//! are handed out by the handful ([`pace`]).
 
 mod outbox;
+mod pace;
 mod state;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use wire::code::CloseCode;
 
 use crate::caller::Caller;
 
 pub use outbox::{Class, Outbox};
+use pace::Event;
 use state::{Session, State, Subscription};
 
 /// Before the name of a user whose presence a session watches.
@@ -179,7 +183,7 @@ impl Hub {
             .channels
             .get(channel)
             .into_iter()
-            .flat_map(HashMap::keys);
+            .flat_map(|channel| channel.subscribers.keys());
         subscribers.copied().collect()
     }
 
@@ -187,7 +191,7 @@ impl Hub {
         self.lock()
             .channels
             .get(channel)
-            .map_or(0, |subscribers| subscribers.len() as u64)
+            .map_or(0, |channel| channel.subscribers.len() as u64)
     }
 
     /// Whether a session subscribes that channel.
@@ -228,16 +232,29 @@ impl Hub {
         }
     }
 
-    /// Pushes a durable event to all subscribers of its channel.
-    pub(crate) fn publish(&self, channel: &str, seq: u64, frame: &Arc<str>) {
-        self.lock()
-            .push_all(channel, Some(seq), frame, &Class::Durable);
+    /// Tells a durable event to all subscribers of its channel, at once or soon.
+    pub(crate) fn publish(&self, channel: &str, seq: u64, frame: Arc<str>, now: Instant) {
+        self.lock().publish(channel, Event { seq, frame }, now);
+    }
+
+    /// When events are to be told that wait for others.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.lock().due.first().map(|(due, _)| *due)
+    }
+
+    /// Tells the events that are due.
+    pub(crate) fn handle_timeout(&self, now: Instant) {
+        let mut state = self.lock();
+        while state.due.first().is_some_and(|(due, _)| *due <= now) {
+            if let Some((_, channel)) = state.due.pop_first() {
+                state.tell(&channel);
+            }
+        }
     }
 
     /// Pushes what replaces what was pushed before with the same key.
     pub(crate) fn publish_latest(&self, channel: &str, key: Arc<str>, frame: &Arc<str>) {
-        self.lock()
-            .push_all(channel, None, frame, &Class::Volatile { key });
+        self.lock().push_latest(channel, &key, frame);
     }
 
     /// Pushes to one session alone.
@@ -250,10 +267,12 @@ impl Hub {
     /// Ends all subscriptions to a channel.
     pub(crate) fn remove_channel(&self, channel: &str) {
         let mut state = self.lock();
-        let Some((name, subscribers)) = state.channels.remove_entry(channel) else {
+        // That it is gone, among other things.
+        state.tell(channel);
+        let Some((name, removed)) = state.channels.remove_entry(channel) else {
             return;
         };
-        for id in subscribers.keys() {
+        for id in removed.subscribers.keys() {
             if let Some(session) = state.sessions.get_mut(id) {
                 session.channels.remove(&name);
             }
@@ -272,7 +291,8 @@ impl Hub {
     /// A subscribed channel's name on the wire.
     pub(crate) fn wire_of(&self, channel: &str) -> Option<Arc<str>> {
         let state = self.lock();
-        let id = state.channels.get(channel)?.keys().next()?;
+        let subscribers = &state.channels.get(channel)?.subscribers;
+        let id = subscribers.keys().next()?;
         state.sessions.get(id)?.channels.get(channel).cloned()
     }
 

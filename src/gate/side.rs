@@ -204,6 +204,10 @@ impl Outbox for Told {
         self.0.push(frame, class);
     }
 
+    fn push_all(&self, frames: &[Arc<str>]) {
+        self.0.push_all(frames);
+    }
+
     fn close(&self, code: CloseCode, reason: &str) {
         self.0.close(code, reason);
     }

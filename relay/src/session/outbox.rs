@@ -147,29 +147,43 @@ impl From<&Reply> for Frame {
 impl Outbox {
     /// Queues a frame. A lane that runs over asks for the session's end.
     pub(crate) fn push(&self, lane: Lane, frame: Frame) {
+        self.push_all(lane, [frame]);
+    }
+
+    /// Queues frames in their order and wakes the transport once.
+    pub(crate) fn push_all(&self, lane: Lane, frames: impl IntoIterator<Item = Frame>) {
         let mut state = self.lock();
-        if state.bye.is_some() || state.reason.is_some() {
-            return;
+        let mut haste = Haste::Soon;
+        for frame in frames {
+            if state.bye.is_some() || state.reason.is_some() {
+                break;
+            }
+            if frame.haste == Haste::Now {
+                haste = Haste::Now;
+            }
+            self.queue(&mut state, lane, frame);
         }
-        let haste = frame.haste;
-        let full = match lane {
-            Lane::Control => !append(&mut state.control, frame),
-            Lane::Metadata => !append(&mut state.metadata, frame),
+        drop(state);
+        self.notify(lane, haste);
+    }
+
+    fn queue(&self, state: &mut State, lane: Lane, frame: Frame) {
+        let has_room = match lane {
+            Lane::Control => append(&mut state.control, frame),
+            Lane::Metadata => append(&mut state.metadata, frame),
             Lane::Listeners => {
                 state.listeners = Some(frame);
                 if !state.listened {
                     state.listened = true;
                     self.milestones.notify_waiters();
                 }
-                false
+                true
             }
         };
-        if full {
+        if !has_room {
             state.reason = Some(End::new(CloseCode::SlowConsumer, STUCK));
             self.distress.notify_one();
         }
-        drop(state);
-        self.notify(lane, haste);
     }
 
     /// Queues counts; what waits already is brought up to date instead.

@@ -8,6 +8,14 @@ use wire::code::CloseCode;
 pub trait Outbox: Send + Sync + std::fmt::Debug {
     /// Queues a push, the JSON of one frame. It must neither block nor call back.
     fn push(&self, frame: Arc<str>, class: Class);
+
+    /// Queues durable pushes in this order, as [`push`](Self::push) would one by one.
+    fn push_all(&self, frames: &[Arc<str>]) {
+        for frame in frames {
+            self.push(frame.clone(), Class::Durable);
+        }
+    }
+
     /// Ends the session, after telling why.
     fn close(&self, code: CloseCode, reason: &str);
 }

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Instant;
 
 use wire::code::CloseCode;
 
 use super::SessionId;
 use super::outbox::{Class, Outbox};
+use super::pace::{Event, Pace};
 use crate::caller::Caller;
 
 /// The most pushes held for one subscription until its reply is out.
@@ -15,10 +17,18 @@ pub(super) const HELD_MAX: usize = 1_024;
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) sessions: HashMap<SessionId, Session>,
-    pub(super) channels: HashMap<Arc<str>, HashMap<SessionId, Subscription>>,
+    pub(super) channels: HashMap<Arc<str>, Channel>,
+    /// Channels whose events wait, by when they are told; those told earlier among them.
+    pub(super) due: BTreeSet<(Instant, Arc<str>)>,
     pub(super) users: HashMap<String, BTreeSet<SessionId>>,
     /// Sessions that watch the presence of others.
     pub(super) watchers: BTreeSet<SessionId>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Channel {
+    pub(super) subscribers: HashMap<SessionId, Subscription>,
+    pub(super) pace: Pace,
 }
 
 #[derive(Debug)]
@@ -55,7 +65,7 @@ impl State {
         id: SessionId,
         channel: &str,
     ) -> Option<&mut Subscription> {
-        self.channels.get_mut(channel)?.get_mut(&id)
+        self.channels.get_mut(channel)?.subscribers.get_mut(&id)
     }
 
     pub(super) fn subscribe(
@@ -74,10 +84,12 @@ impl State {
         self.channels
             .entry(name)
             .or_default()
+            .subscribers
             .insert(id, subscription);
     }
 
     pub(super) fn unsubscribe(&mut self, id: SessionId, channel: &str) -> bool {
+        self.tell_one(channel, id);
         let Some(session) = self.sessions.get_mut(&id) else {
             return false;
         };
@@ -87,7 +99,7 @@ impl State {
     }
 
     pub(super) fn forget_subscriber(&mut self, channel: &str, id: SessionId) {
-        if let Some(subscribers) = self.channels.get_mut(channel) {
+        if let Some(Channel { subscribers, .. }) = self.channels.get_mut(channel) {
             subscribers.remove(&id);
             if subscribers.is_empty() {
                 self.channels.remove(channel);
@@ -104,38 +116,119 @@ impl State {
         }
     }
 
-    pub(super) fn push_all(
-        &mut self,
-        channel: &str,
-        seq: Option<u64>,
-        frame: &Arc<str>,
-        class: &Class,
-    ) {
-        let Some(subscribers) = self.channels.get_mut(channel) else {
+    /// Takes in what happened in a channel, and tells it as soon as it is due.
+    pub(super) fn publish(&mut self, name: &str, event: Event, now: Instant) {
+        let Some((key, _)) = self.channels.get_key_value(name) else {
+            return;
+        };
+        let key = Arc::clone(key);
+        let Some(channel) = self.channels.get_mut(name) else {
+            return;
+        };
+        let subscribers = channel.subscribers.len();
+        let due = channel.pace.handle_event(event, subscribers, now);
+        if due <= now {
+            self.tell(name);
+        } else {
+            // Once for all events that wait: they have one time.
+            self.due.insert((due, key));
+        }
+    }
+
+    /// Tells all subscribers what waits in a channel.
+    pub(super) fn tell(&mut self, name: &str) {
+        let Some(Channel { subscribers, pace }) = self.channels.get_mut(name) else {
+            return;
+        };
+        let events = pace.take();
+        if events.is_empty() {
+            return;
+        }
+        let frames = frames(&events);
+        for (id, subscription) in subscribers {
+            if let Some(session) = self.sessions.get(id) {
+                subscription.tell(&events, &frames, &*session.outbox);
+            }
+        }
+    }
+
+    /// Tells one subscriber, who may be none any more when the others are.
+    fn tell_one(&mut self, name: &str, id: SessionId) {
+        let Some(Channel { subscribers, pace }) = self.channels.get_mut(name) else {
+            return;
+        };
+        let events = pace.waiting();
+        if let (Some(subscription), Some(session), false) = (
+            subscribers.get_mut(&id),
+            self.sessions.get(&id),
+            events.is_empty(),
+        ) {
+            subscription.tell(events, &frames(events), &*session.outbox);
+        }
+    }
+
+    /// Pushes what has no offset. It overtakes no event: some of it is a channel's last word.
+    pub(super) fn push_latest(&mut self, channel: &str, key: &Arc<str>, frame: &Arc<str>) {
+        self.tell(channel);
+        let Some(Channel { subscribers, .. }) = self.channels.get_mut(channel) else {
             return;
         };
         for (id, subscription) in subscribers {
             let Some(session) = self.sessions.get(id) else {
                 continue;
             };
+            let class = Class::Volatile {
+                key: Arc::clone(key),
+            };
             match subscription {
-                Subscription::Live { after } => {
-                    if seq.is_none_or(|seq| seq > *after) {
-                        *after = seq.unwrap_or(*after);
-                        session.outbox.push(frame.clone(), class.clone());
-                    }
-                }
-                Subscription::Held { pushes, .. } if pushes.len() < HELD_MAX => {
-                    pushes.push(Held {
-                        seq,
+                Subscription::Live { .. } => session.outbox.push(frame.clone(), class),
+                Subscription::Held { pushes, .. } => {
+                    let held = Held {
+                        seq: None,
                         frame: frame.clone(),
-                        class: class.clone(),
-                    });
-                }
-                Subscription::Held { .. } => {
-                    session.outbox.close(CloseCode::SlowConsumer, "resume");
+                        class,
+                    };
+                    hold(pushes, held, &*session.outbox);
                 }
             }
         }
     }
+}
+
+impl Subscription {
+    /// Tells the events that are new to it. They are in order, as their frames are.
+    fn tell(&mut self, events: &[Event], frames: &[Arc<str>], outbox: &dyn Outbox) {
+        match self {
+            Self::Live { after } => {
+                let known = events.partition_point(|event| event.seq <= *after);
+                if let [.., last] = &events[known..] {
+                    *after = last.seq;
+                    outbox.push_all(&frames[known..]);
+                }
+            }
+            Self::Held { pushes, .. } => {
+                for event in events {
+                    let held = Held {
+                        seq: Some(event.seq),
+                        frame: event.frame.clone(),
+                        class: Class::Durable,
+                    };
+                    hold(pushes, held, outbox);
+                }
+            }
+        }
+    }
+}
+
+/// Keeps a push until the reply is out; a subscription with too many of them ends its session.
+fn hold(pushes: &mut Vec<Held>, held: Held, outbox: &dyn Outbox) {
+    if pushes.len() < HELD_MAX {
+        pushes.push(held);
+    } else {
+        outbox.close(CloseCode::SlowConsumer, "resume");
+    }
+}
+
+fn frames(events: &[Event]) -> Vec<Arc<str>> {
+    events.iter().map(|event| event.frame.clone()).collect()
 }

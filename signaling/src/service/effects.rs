@@ -4,6 +4,7 @@ use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 use wire::code::{CloseCode, ErrorCode};
 use wire::frame::Error;
 use wire::message::chat::Message;
@@ -20,11 +21,30 @@ use crate::store::inbox::inbox_name;
 use crate::store::{Effect, Fail, encode, judged, presence};
 
 pub(super) async fn run(shared: Arc<Shared>, mut batches: mpsc::Receiver<Vec<Effect>>) {
-    while let Some(batch) = batches.recv().await {
-        for effect in batch {
-            shared.handle(effect).await;
+    loop {
+        let due = shared.hub.poll_timeout();
+        tokio::select! {
+            // However much is committed, what is due is told.
+            biased;
+            () = reached(due) => shared.hub.handle_timeout(Instant::now().into_std()),
+            batch = batches.recv() => {
+                let Some(batch) = batch else {
+                    return;
+                };
+                for effect in batch {
+                    shared.handle(effect).await;
+                }
+                shared.due.notify_one();
+            }
         }
-        shared.due.notify_one();
+    }
+}
+
+/// Waits for that time; without one for ever.
+async fn reached(time: Option<std::time::Instant>) {
+    match time {
+        Some(time) => sleep_until(time.into()).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -51,7 +71,10 @@ impl Shared {
                 channel,
                 seq,
                 frame,
-            } => self.hub.publish(&channel, seq, &frame),
+            } => {
+                let now = Instant::now().into_std();
+                self.hub.publish(&channel, seq, frame, now);
+            }
             Effect::Volatile {
                 channel,
                 key,

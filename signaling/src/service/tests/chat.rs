@@ -7,6 +7,7 @@ use crate::testing::{Database, on_both};
 
 on_both!(
     a_message_is_stored_once_and_reaches_members_in_order,
+    a_crowd_hears_everything_in_order,
     a_resume_is_whole_or_refused,
     history_goes_both_ways,
     edits_and_deletions_carry_versions,
@@ -55,6 +56,29 @@ async fn a_message_is_stored_once_and_reaches_members_in_order(database: &Databa
     assert_eq!(ann.refused("send", elsewhere).await, ErrorCode::Conflict);
     // And the same id of another user is none of ann's business.
     bob.get("send", send("a", "mine")).await;
+}
+
+async fn a_crowd_hears_everything_in_order(database: &Database) {
+    let service = start(database).await;
+    let (ann, _bob, room) = ann_and_bob(&service).await;
+    let mut crowd = Vec::new();
+    for _ in 0..120 {
+        let visitor = Client::anonymous(&service);
+        let from = visitor.subscribe(&room).await.offset.unwrap();
+        crowd.push((visitor, from));
+    }
+    for number in 0..6 {
+        ann.say(&room, &format!("m{number}")).await;
+    }
+    ann.get("delete_room", json!({ "channel": room })).await;
+    for (visitor, from) in &crowd {
+        visitor.wait_for("room_deleted", |_| true).await;
+        let frames = visitor.pushes.frames.lock().unwrap();
+        let told = frames.iter().filter_map(|push| push["offset"].as_u64());
+        let expected: Vec<_> = (from + 1..=from + 6).collect();
+        assert_eq!(told.collect::<Vec<_>>(), expected);
+        assert_eq!(frames.last().unwrap()["type"], "room_deleted");
+    }
 }
 
 async fn a_resume_is_whole_or_refused(database: &Database) {
