@@ -136,12 +136,14 @@ impl Courier {
                 counts.delivered.fetch_add(1, Ordering::Relaxed);
             }
             Outcome::Gone => {
-                counts.gone.fetch_add(1, Ordering::Relaxed);
                 let change = self.store.write(device.endpoint.clone(), |tx, endpoint| {
                     Box::pin(push::gone(tx, endpoint))
                 });
-                if let Err(error) = change.await {
-                    tracing::warn!(%error, service, "a device that is gone was not forgotten");
+                match change.await {
+                    Ok(_) => _ = counts.gone.fetch_add(1, Ordering::Relaxed),
+                    Err(error) => {
+                        tracing::warn!(%error, service, "a device that is gone was not forgotten");
+                    }
                 }
             }
             Outcome::Failed(why, _) => {
