@@ -67,7 +67,11 @@ impl Driver {
                     None
                 }
                 inbound = frames.recv(), if has_room => match inbound {
-                    Some(Inbound::Frame(json)) => self.handle_frame_unless_ended(&json, drain).await,
+                    // In a box, so that a session that waits is no larger for what it may
+                    // have to do.
+                    Some(Inbound::Frame(json)) => {
+                        Box::pin(self.handle_frame_unless_ended(&json, drain)).await
+                    }
                     Some(Inbound::Broken(end)) => Some(end),
                     Some(Inbound::Goodbye) => {
                         self.orderly = true;

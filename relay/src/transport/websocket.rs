@@ -52,7 +52,7 @@ const MESSAGE_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;
 const WRITE_BUFFER_MAX: usize = 256 * 1024;
 
 /// Bytes read at once. Every session holds as many.
-const READ_BUFFER: usize = 2 * 1024;
+const READ_BUFFER: usize = 512;
 
 /// Answers an upgrade at the session's path.
 pub(crate) fn accept(request: Request, address: SocketAddr, host: Arc<Host>) -> Response {
