@@ -37,7 +37,7 @@ mod stream;
 mod upgrade;
 mod writer;
 
-use line::{Line, LineSink};
+use line::{Line, LineSink, Socket};
 use out::Pumped;
 use stream::Stream;
 use upgrade::Upgrade;
@@ -99,8 +99,13 @@ async fn connected(upgrade: Upgrade) -> Option<(WebSocket, Arc<Line>)> {
             return None;
         }
     };
+    Some(layered(socket, read.concat().into()).await)
+}
+
+/// The WebSocket on a connection, of which `first` was read already, and the line below it.
+async fn layered(socket: Socket, first: Bytes) -> (WebSocket, Arc<Line>) {
     let line = Line::new(socket);
-    let stream = Stream::new(Arc::clone(&line), read.concat().into());
+    let stream = Stream::new(Arc::clone(&line), first);
     let config = WebSocketConfig::default()
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX))
@@ -108,7 +113,7 @@ async fn connected(upgrade: Upgrade) -> Option<(WebSocket, Arc<Line>)> {
         .write_buffer_size(16 * 1024)
         .max_write_buffer_size(WRITE_BUFFER_MAX);
     let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
-    Some((socket, line))
+    (socket, line)
 }
 
 async fn serve_session(socket: WebSocket, line: Arc<Line>, address: SocketAddr, host: &Arc<Host>) {
@@ -199,7 +204,12 @@ async fn write_left(line: &Line, outbox: &Outbox, write: Duration) {
                 Ok(Ok(Pumped::All)) => break,
                 Ok(Ok(Pumped::Blocked)) => {}
                 Ok(Ok(Pumped::Ended) | Err(_)) => return,
-                Err(_) => return outbox.ask_end(CloseCode::SlowConsumer, STUCK),
+                Err(_) => {
+                    outbox.ask_end(CloseCode::SlowConsumer, STUCK);
+                    // The session's last word, which gives the code to close with.
+                    outbox.finished().await;
+                    return;
+                }
             }
         }
     }
@@ -247,3 +257,6 @@ fn broken(error: &Error) -> Option<End> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
