@@ -21,11 +21,6 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::{Cli, Command};
-use mimalloc::MiMalloc;
-
-/// The C library's keeps what a crowd of listeners has taken when they are gone.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
