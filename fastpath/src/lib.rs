@@ -29,8 +29,8 @@
 //!
 //! # Costs
 //!
-//! One lock that nobody else holds, one copy of the datagram, one sealing. About 0.7 KiB for each
-//! connection, two sets of keys not counted, which it shares with `quinn-proto`.
+//! One lock that nobody else holds, one copy of the datagram, one sealing. The keys it shares with
+//! `quinn-proto`; its own are the numbers of what is not acknowledged yet.
 //!
 //! No sockets, no time: a caller that knows both decides where packets go and when.
 #![forbid(unsafe_code)]
