@@ -1,6 +1,7 @@
 //! The engine without sockets, threads and clocks.
 
 mod admission;
+mod arrivals;
 mod fast;
 mod incoming;
 mod outgoing;
@@ -17,15 +18,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use quinn_proto::{ConnectionEvent, DatagramEvent, Endpoint, Incoming, Transmit};
+use quinn_proto::{ConnectionEvent, DatagramEvent, Endpoint, Transmit};
 use rand::{RngCore, SeedableRng, rngs::StdRng};
 use wire::TrackId;
 
 use crate::batch::Batch;
 use crate::config::{self, Config, ConfigError, Secrets};
 use crate::message::{Command, Event, Frames, SessionId};
-use admission::{Admission, Verdict};
-use fast::{Cids, Fast};
+use admission::Admission;
+use fast::Cids;
 use session::{Context, Session};
 use tracks::Tracks;
 #[cfg(any(test, feature = "testing"))]
@@ -101,9 +102,6 @@ pub struct Stats {
     /// Connections that ended before they asked for a session.
     pub handshakes_failed: u64,
 }
-
-/// Stateless answers that wait; further ones are dropped, as they may be.
-const RESPONSES_MAX: usize = 256;
 
 /// Packets up to this size are taken for acknowledgements: header and tag take 27 bytes.
 const SMALL_BYTES: usize = 56;
@@ -365,67 +363,6 @@ impl Core {
     fn session(&self, id: SessionId) -> Option<&Session> {
         let session = self.sessions.get(id.slot())?.as_deref()?;
         (session.id == id).then_some(session)
-    }
-
-    fn admit(&mut self, now: Instant, incoming: Incoming) {
-        let remote = incoming.remote_address();
-        let is_validated = incoming.remote_address_validated();
-        self.scratch.clear();
-        match self
-            .admission
-            .judge(now, &self.config, remote, is_validated)
-        {
-            Verdict::Accept => self.accept(now, incoming, is_validated),
-            Verdict::Retry => {
-                self.stats.retried += 1;
-                match self.endpoint.retry(incoming, &mut self.scratch) {
-                    Ok(transmit) => self.respond(transmit),
-                    Err(error) => self.endpoint.ignore(error.into_incoming()),
-                }
-            }
-            Verdict::Refuse => {
-                self.stats.refused += 1;
-                let transmit = self.endpoint.refuse(incoming, &mut self.scratch);
-                self.respond(transmit);
-            }
-            Verdict::Ignore => {
-                self.stats.refused += 1;
-                self.endpoint.ignore(incoming);
-            }
-        }
-    }
-
-    fn accept(&mut self, now: Instant, incoming: Incoming, is_validated: bool) {
-        let remote = incoming.remote_address();
-        match self.endpoint.accept(incoming, now, &mut self.scratch, None) {
-            Ok((handle, conn)) => {
-                let slot = handle.0;
-                self.generation = self.generation.wrapping_add(1);
-                let id = SessionId::new(self.thread, slot, self.generation);
-                let fast = fastpath::Link::of(&conn).map(|link| Fast::new(link, now));
-                let mut session = Box::new(Session::new(conn, id, now, &self.config));
-                session.fast = fast;
-                session.counted = Some(self.admission.begin(remote, is_validated));
-                if slot >= self.sessions.len() {
-                    self.sessions.resize_with(slot + 1, || None);
-                }
-                self.sessions[slot] = Some(session);
-                self.after_input(now, slot);
-            }
-            Err(error) => {
-                tracing::debug!(%remote, cause = %error.cause, "handshake refused");
-                if let Some(transmit) = error.response {
-                    self.respond(transmit);
-                }
-            }
-        }
-    }
-
-    fn respond(&mut self, transmit: Transmit) {
-        if self.responses.len() < RESPONSES_MAX {
-            let bytes = self.scratch[..transmit.size].to_vec();
-            self.responses.push_back((transmit, bytes));
-        }
     }
 }
 
