@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 use wire::StationId;
 use wire::code::CloseCode;
-use wire::frame::{Error, Request};
+use wire::frame::{Batch, Error, Request};
 use wire::message::{Station, SubscribeParams, Subscribed};
 
 use crate::session::outbox::{Frame, Outbox};
@@ -145,17 +145,10 @@ pub enum PushClass {
 }
 
 impl Pushes {
-    /// Queues the JSON of a push, at most a frame. The text is shared, not copied.
-    pub fn push(&self, json: Arc<str>, class: PushClass) {
-        self.0.push(Lane::Control, Frame::shared(json, class));
-    }
-
-    /// Queues the JSON of pushes that must arrive, in this order, with one wake-up for all.
-    pub fn push_all(&self, json: &[Arc<str>]) {
-        let frames = json
-            .iter()
-            .map(|json| Frame::shared(Arc::clone(json), PushClass::Durable));
-        self.0.push_all(Lane::Control, frames);
+    /// Queues one push or several, each at most a frame, with one wake-up. The bytes are shared
+    /// with other sessions that get the same.
+    pub fn push(&self, batch: Batch, class: PushClass) {
+        self.0.push(Lane::Control, Frame::shared(batch, class));
     }
 
     /// Ends the session; the first reason counts.

@@ -15,11 +15,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use wire::code::CloseCode;
+use wire::frame::Batch;
 
 use crate::caller::Caller;
 
 pub use outbox::{Class, Outbox};
-use pace::Event;
+pub(crate) use pace::Event;
 use state::{Session, State, Subscription};
 
 /// Before the name of a user whose presence a session watches.
@@ -224,7 +225,7 @@ impl Hub {
                 for held in pushes {
                     if held.seq.is_none_or(|seq| seq > after) {
                         after = held.seq.unwrap_or(after);
-                        outbox.push(held.frame, held.class);
+                        outbox.push(held.batch, held.class);
                     }
                 }
                 *subscription = Subscription::Live { after };
@@ -233,8 +234,8 @@ impl Hub {
     }
 
     /// Tells a durable event to all subscribers of its channel, at once or soon.
-    pub(crate) fn publish(&self, channel: &str, seq: u64, frame: Arc<str>, now: Instant) {
-        self.lock().publish(channel, Event { seq, frame }, now);
+    pub(crate) fn publish(&self, channel: &str, event: Event, now: Instant) {
+        self.lock().publish(channel, event, now);
     }
 
     /// When events are to be told that wait for others.
@@ -253,14 +254,14 @@ impl Hub {
     }
 
     /// Pushes what replaces what was pushed before with the same key.
-    pub(crate) fn publish_latest(&self, channel: &str, key: Arc<str>, frame: &Arc<str>) {
+    pub(crate) fn publish_latest(&self, channel: &str, key: Arc<str>, frame: &str) {
         self.lock().push_latest(channel, &key, frame);
     }
 
     /// Pushes to one session alone.
-    pub(crate) fn push(&self, id: SessionId, frame: Arc<str>, class: Class) {
+    pub(crate) fn push(&self, id: SessionId, frame: &str, class: Class) {
         if let Some(session) = self.lock().sessions.get(&id) {
-            session.outbox.push(frame, class);
+            session.outbox.push(Batch::one(frame), class);
         }
     }
 

@@ -23,7 +23,7 @@ use signaling::token::{Grants, Identity};
 use signaling::{Class, Config, Outbox, Rate, Rates, Service, SessionHandle};
 use skywave_signaling as signaling;
 use wire::code::CloseCode;
-use wire::frame::Request;
+use wire::frame::{Batch, Request};
 use wire::message::SubscribeParams;
 
 const CHILD: &str = "SKYWAVE_KILL_TEST_DATABASE";
@@ -46,9 +46,11 @@ fn say(line: &Value) {
 }
 
 impl Outbox for Lines {
-    fn push(&self, frame: Arc<str>, _class: Class) {
-        let push: Value = serde_json::from_str(&frame).unwrap();
-        say(&json!({ "user": self.user, "push": push }));
+    fn push(&self, batch: Batch, _class: Class) {
+        for json in batch.texts() {
+            let push: Value = serde_json::from_str(json).unwrap();
+            say(&json!({ "user": self.user, "push": push }));
+        }
     }
 
     fn close(&self, code: CloseCode, _reason: &str) {
@@ -332,8 +334,8 @@ fn set_up(url: &str) -> String {
 struct Quiet(Mutex<u64>);
 
 impl Outbox for Quiet {
-    fn push(&self, _frame: Arc<str>, _class: Class) {
-        *self.0.lock().unwrap() += 1;
+    fn push(&self, batch: Batch, _class: Class) {
+        *self.0.lock().unwrap() += batch.len() as u64;
     }
 
     fn close(&self, _code: CloseCode, _reason: &str) {}

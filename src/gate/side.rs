@@ -9,7 +9,7 @@ use relay::{Identity, PushClass, Pushes, SessionEnd, Visitor};
 use serde_json::value::RawValue;
 use signaling::{Class, End, Outbox, Service, SessionHandle};
 use wire::code::{CloseCode, ErrorCode};
-use wire::frame::{Error, Request};
+use wire::frame::{Batch, Error, Request};
 use wire::message::{SubscribeParams, Subscribed};
 
 use super::revoked::{REASON, Revoked};
@@ -196,16 +196,12 @@ impl relay::Side for Side {
 struct Told(Pushes);
 
 impl Outbox for Told {
-    fn push(&self, frame: Arc<str>, class: Class) {
+    fn push(&self, batch: Batch, class: Class) {
         let class = match class {
             Class::Durable => PushClass::Durable,
             Class::Volatile { key } => PushClass::Latest(key),
         };
-        self.0.push(frame, class);
-    }
-
-    fn push_all(&self, frames: &[Arc<str>]) {
-        self.0.push_all(frames);
+        self.0.push(batch, class);
     }
 
     fn close(&self, code: CloseCode, reason: &str) {

@@ -6,8 +6,10 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::code::ErrorCode;
 
+mod batch;
 mod splitter;
 
+pub use batch::Batch;
 pub use splitter::{FrameTooLarge, Splitter, write_framed};
 
 /// The most bytes of JSON in one frame.

@@ -10,6 +10,7 @@
 //! * [`message`]: the parameters and results of every method and push.
 //! * [`code`]: error codes and close codes.
 //! * [`varint`]: QUIC's variable-length integers.
+//! * [`websocket`]: headers of the messages a server sends on WebSocket.
 //!
 //! Everything a peer can send decodes to a value or to an error; nothing panics.
 #![forbid(unsafe_code)]
@@ -25,6 +26,7 @@ mod id;
 pub mod message;
 pub mod repair;
 pub mod varint;
+pub mod websocket;
 
 pub use id::{InvalidStation, StationId, TrackId};
 

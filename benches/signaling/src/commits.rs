@@ -10,13 +10,13 @@ use anyhow::Context as _;
 use signaling::token::{Grants, Identity};
 use signaling::{Class, Config, Outbox, Rate, Rates, Service};
 use wire::code::CloseCode;
-use wire::frame::Request;
+use wire::frame::{Batch, Request};
 
 #[derive(Debug)]
 struct Nowhere;
 
 impl Outbox for Nowhere {
-    fn push(&self, _frame: Arc<str>, _class: Class) {}
+    fn push(&self, _batch: Batch, _class: Class) {}
     fn close(&self, _code: CloseCode, _reason: &str) {}
 }
 

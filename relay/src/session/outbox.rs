@@ -4,61 +4,27 @@
 //! of its own on WebTransport, so that a client that leaves one unread hears
 //! the others all the same.
 
-use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use tokio::sync::Notify;
 use wire::code::CloseCode;
-use wire::frame::{Push, Reply};
+use wire::frame::{Batch, Push};
 use wire::message::{Bye, CountsByStation, STATIONS_CHANNEL};
 
 use super::core::End;
-use crate::gate::PushClass;
 use crate::station::Lane;
 
-/// Frames that wait in one lane before the session counts as one that does not read:
-/// above what one commit of the chat may tell at once.
-pub(crate) const FRAMES_MAX: usize = 1_024;
+mod frame;
+
+use frame::Queue;
+pub(crate) use frame::{Frame, Haste};
 
 /// Why a session ends that does not read.
 pub(crate) const STUCK: &str = "the session does not read what it is sent";
 
 /// Stations told in one push of counts: some 45 KB of JSON at worst.
 const COUNTS_MAX: usize = 400;
-
-/// A control frame as JSON, encoded once however many sessions get it.
-#[derive(Debug, Clone)]
-pub(crate) struct Frame {
-    json: Json,
-    /// Frames of the same name replace one another while they wait: only the
-    /// latest matters.
-    replaces: Option<Arc<str>>,
-    haste: Haste,
-}
-
-/// The text of a frame; a clone shares it.
-#[derive(Debug, Clone)]
-pub(crate) struct Json(Arc<str>);
-
-impl Json {
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-/// Whether a frame may wait a moment for others to go with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Haste {
-    /// Somebody waits for it.
-    Now,
-    /// It goes to many, or tells of others.
-    Soon,
-}
 
 /// A transport that takes frames without a task of the session's.
 pub(crate) trait Waker: Debug + Send + Sync {
@@ -83,8 +49,8 @@ pub(crate) struct Outbox {
 
 #[derive(Debug, Default)]
 struct State {
-    control: VecDeque<Frame>,
-    metadata: VecDeque<Frame>,
+    control: Queue,
+    metadata: Queue,
     listeners: Option<Frame>,
     counts: Option<Arc<CountsByStation>>,
     listened: bool,
@@ -95,82 +61,31 @@ struct State {
 /// What a transport finds in a lane.
 #[derive(Debug)]
 pub(crate) enum Taken {
-    /// The JSON to send next.
-    Frame(Json),
+    /// What to send next.
+    Frames(Batch),
     /// Nothing now.
     Empty,
     /// Nothing any more: the session has ended.
     End,
 }
 
-impl Frame {
-    /// A frame that must arrive.
-    pub(crate) fn durable(push: &Push) -> Self {
-        Self::new(push.encode())
-    }
-
-    /// A frame whose place a later one of the same name takes.
-    pub(crate) fn volatile(push: &Push, name: &'static str) -> Self {
-        Self {
-            replaces: Some(name.into()),
-            ..Self::durable(push)
-        }
-    }
-
-    /// A frame whose text is shared with other sessions.
-    pub(crate) fn shared(json: Arc<str>, class: PushClass) -> Self {
-        Self {
-            json: Json(json),
-            replaces: match class {
-                PushClass::Durable => None,
-                PushClass::Latest(key) => Some(key),
-            },
-            haste: Haste::Soon,
-        }
-    }
-
-    fn new(json: String) -> Self {
-        Self {
-            json: Json(json.into()),
-            replaces: None,
-            haste: Haste::Now,
-        }
-    }
-}
-
-impl From<&Reply> for Frame {
-    fn from(reply: &Reply) -> Self {
-        Self::new(reply.encode())
-    }
-}
-
 impl Outbox {
-    /// Queues a frame. A lane that runs over asks for the session's end.
+    /// Queues a frame, or several told together. A lane that runs over asks for the session's end.
     pub(crate) fn push(&self, lane: Lane, frame: Frame) {
-        self.push_all(lane, [frame]);
-    }
-
-    /// Queues frames in their order and wakes the transport once.
-    pub(crate) fn push_all(&self, lane: Lane, frames: impl IntoIterator<Item = Frame>) {
+        let haste = frame.haste;
         let mut state = self.lock();
-        let mut haste = Haste::Soon;
-        for frame in frames {
-            if state.bye.is_some() || state.reason.is_some() {
-                break;
-            }
-            if frame.haste == Haste::Now {
-                haste = Haste::Now;
-            }
-            self.queue(&mut state, lane, frame);
+        if state.bye.is_some() || state.reason.is_some() {
+            return;
         }
+        self.queue(&mut state, lane, frame);
         drop(state);
         self.notify(lane, haste);
     }
 
     fn queue(&self, state: &mut State, lane: Lane, frame: Frame) {
         let has_room = match lane {
-            Lane::Control => append(&mut state.control, frame),
-            Lane::Metadata => append(&mut state.metadata, frame),
+            Lane::Control => state.control.append(frame),
+            Lane::Metadata => state.metadata.append(frame),
             Lane::Listeners => {
                 state.listeners = Some(frame);
                 if !state.listened {
@@ -231,7 +146,7 @@ impl Outbox {
         state.counts = None;
         state.metadata.clear();
         state.listeners = None;
-        state.control.push_back(Frame::durable(&bye.push()));
+        state.control.append_last(Frame::durable(&bye.push()));
         state.bye = Some(bye);
         drop(state);
         for lane in [Lane::Control, Lane::Metadata, Lane::Listeners] {
@@ -273,14 +188,14 @@ impl Outbox {
         }
     }
 
-    /// Takes the next frame of a lane.
+    /// Takes what is next in a lane.
     pub(crate) fn take(&self, lane: Lane) -> Taken {
         let mut state = self.lock();
         let frame = state.pop(lane);
         state.taken(frame)
     }
 
-    /// Takes the next frame of any lane.
+    /// Takes what is next in any lane.
     pub(crate) fn take_any(&self) -> Taken {
         let mut state = self.lock();
         let frame = state
@@ -333,15 +248,15 @@ impl Outbox {
 impl State {
     fn pop(&mut self, lane: Lane) -> Option<Frame> {
         match lane {
-            Lane::Control => self.control.pop_front().or_else(|| self.pop_counts()),
-            Lane::Metadata => self.metadata.pop_front(),
+            Lane::Control => self.control.pop().or_else(|| self.pop_counts()),
+            Lane::Metadata => self.metadata.pop(),
             Lane::Listeners => self.listeners.take(),
         }
     }
 
     fn taken(&self, frame: Option<Frame>) -> Taken {
         match (frame, &self.bye) {
-            (Some(frame), _) => Taken::Frame(frame.json),
+            (Some(frame), _) => Taken::Frames(frame.batch),
             (None, Some(_)) => Taken::End,
             (None, None) => Taken::Empty,
         }
@@ -364,20 +279,6 @@ impl State {
             &*counts,
         )))
     }
-}
-
-/// Appends a frame, or takes the place of one it replaces; false when there is no room.
-fn append(queue: &mut VecDeque<Frame>, frame: Frame) -> bool {
-    let same = |other: &&mut Frame| frame.replaces.is_some() && other.replaces == frame.replaces;
-    if let Some(waiting) = queue.iter_mut().find(same) {
-        *waiting = frame;
-        return true;
-    }
-    if queue.len() >= FRAMES_MAX {
-        return false;
-    }
-    queue.push_back(frame);
-    true
 }
 
 #[cfg(test)]

@@ -156,7 +156,9 @@ fn fill(chunk: &mut Vec<u8>, outbox: &Outbox) -> bool {
     for lane in [Lane::Control, Lane::Metadata, Lane::Listeners] {
         while chunk.len() < CHUNK_BYTES {
             match outbox.take(lane) {
-                Taken::Frame(json) => chunk.extend_from_slice(event(json.as_str()).as_bytes()),
+                Taken::Frames(batch) => batch
+                    .texts()
+                    .for_each(|json| chunk.extend_from_slice(event(json).as_bytes())),
                 Taken::Empty => break,
                 Taken::End => return true,
             }

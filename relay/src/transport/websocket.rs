@@ -30,7 +30,6 @@ use crate::session::host::{FAREWELL, Host, Inbound, Peer, Port, bye};
 use crate::session::ingress::Ingress;
 use crate::session::outbox::{Outbox, STUCK};
 
-mod header;
 mod line;
 mod out;
 mod stream;

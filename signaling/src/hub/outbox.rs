@@ -3,18 +3,13 @@
 use std::sync::Arc;
 
 use wire::code::CloseCode;
+use wire::frame::Batch;
 
 /// Where a session's pushes go. Implemented by whoever owns sessions.
 pub trait Outbox: Send + Sync + std::fmt::Debug {
-    /// Queues a push, the JSON of one frame. It must neither block nor call back.
-    fn push(&self, frame: Arc<str>, class: Class);
-
-    /// Queues durable pushes in this order, as [`push`](Self::push) would one by one.
-    fn push_all(&self, frames: &[Arc<str>]) {
-        for frame in frames {
-            self.push(frame.clone(), Class::Durable);
-        }
-    }
+    /// Queues a push, or several told together, in their order. It must neither block nor call
+    /// back.
+    fn push(&self, batch: Batch, class: Class);
 
     /// Ends the session, after telling why.
     fn close(&self, code: CloseCode, reason: &str);

@@ -4,7 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
+use rustc_hash::FxHashMap;
 use wire::code::CloseCode;
+use wire::frame::Batch;
 
 use super::SessionId;
 use super::outbox::{Class, Outbox};
@@ -16,7 +18,7 @@ pub(super) const HELD_MAX: usize = 1_024;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
-    pub(super) sessions: HashMap<SessionId, Session>,
+    pub(super) sessions: FxHashMap<SessionId, Session>,
     pub(super) channels: HashMap<Arc<str>, Channel>,
     /// Channels whose events wait, by when they are told; those told earlier among them.
     pub(super) due: BTreeSet<(Instant, Arc<str>)>,
@@ -27,7 +29,7 @@ pub(super) struct State {
 
 #[derive(Debug, Default)]
 pub(super) struct Channel {
-    pub(super) subscribers: HashMap<SessionId, Subscription>,
+    pub(super) subscribers: FxHashMap<SessionId, Subscription>,
     pub(super) pace: Pace,
 }
 
@@ -55,7 +57,7 @@ pub(super) enum Subscription {
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) seq: Option<u64>,
-    pub(super) frame: Arc<str>,
+    pub(super) batch: Batch,
     pub(super) class: Class,
 }
 
@@ -144,10 +146,10 @@ impl State {
         if events.is_empty() {
             return;
         }
-        let frames = frames(&events);
+        let batch = batch(&events);
         for (id, subscription) in subscribers {
             if let Some(session) = self.sessions.get(id) {
-                subscription.tell(&events, &frames, &*session.outbox);
+                subscription.tell(&events, &batch, &*session.outbox);
             }
         }
     }
@@ -163,13 +165,14 @@ impl State {
             self.sessions.get(&id),
             events.is_empty(),
         ) {
-            subscription.tell(events, &frames(events), &*session.outbox);
+            subscription.tell(events, &batch(events), &*session.outbox);
         }
     }
 
     /// Pushes what has no offset. It overtakes no event: some of it is a channel's last word.
-    pub(super) fn push_latest(&mut self, channel: &str, key: &Arc<str>, frame: &Arc<str>) {
+    pub(super) fn push_latest(&mut self, channel: &str, key: &Arc<str>, frame: &str) {
         self.tell(channel);
+        let batch = Batch::one(frame);
         let Some(Channel { subscribers, .. }) = self.channels.get_mut(channel) else {
             return;
         };
@@ -181,11 +184,11 @@ impl State {
                 key: Arc::clone(key),
             };
             match subscription {
-                Subscription::Live { .. } => session.outbox.push(frame.clone(), class),
+                Subscription::Live { .. } => session.outbox.push(batch.clone(), class),
                 Subscription::Held { pushes, .. } => {
                     let held = Held {
                         seq: None,
-                        frame: frame.clone(),
+                        batch: batch.clone(),
                         class,
                     };
                     hold(pushes, held, &*session.outbox);
@@ -196,21 +199,25 @@ impl State {
 }
 
 impl Subscription {
-    /// Tells the events that are new to it. They are in order, as their frames are.
-    fn tell(&mut self, events: &[Event], frames: &[Arc<str>], outbox: &dyn Outbox) {
+    /// Tells the events that are new to it. They are in order; `all` has every one of them.
+    fn tell(&mut self, events: &[Event], all: &Batch, outbox: &dyn Outbox) {
         match self {
             Self::Live { after } => {
                 let known = events.partition_point(|event| event.seq <= *after);
                 if let [.., last] = &events[known..] {
                     *after = last.seq;
-                    outbox.push_all(&frames[known..]);
+                    let batch = match known {
+                        0 => all.clone(),
+                        known => batch(&events[known..]),
+                    };
+                    outbox.push(batch, Class::Durable);
                 }
             }
             Self::Held { pushes, .. } => {
                 for event in events {
                     let held = Held {
                         seq: Some(event.seq),
-                        frame: event.frame.clone(),
+                        batch: Batch::one(&event.frame),
                         class: Class::Durable,
                     };
                     hold(pushes, held, outbox);
@@ -229,6 +236,7 @@ fn hold(pushes: &mut Vec<Held>, held: Held, outbox: &dyn Outbox) {
     }
 }
 
-fn frames(events: &[Event]) -> Vec<Arc<str>> {
-    events.iter().map(|event| event.frame.clone()).collect()
+fn batch(events: &[Event]) -> Batch {
+    let frames: Vec<_> = events.iter().map(|event| &*event.frame).collect();
+    Batch::new(&frames)
 }

@@ -11,8 +11,9 @@ struct Frames {
 }
 
 impl Outbox for Frames {
-    fn push(&self, frame: Arc<str>, _class: Class) {
-        self.frames.lock().unwrap().push(frame.to_string());
+    fn push(&self, batch: Batch, _class: Class) {
+        let texts = batch.texts().map(str::to_owned);
+        self.frames.lock().unwrap().extend(texts);
     }
 
     fn close(&self, code: CloseCode, _reason: &str) {
@@ -39,7 +40,12 @@ fn publish(hub: &Hub, seq: u64) {
 }
 
 fn publish_at(hub: &Hub, seq: u64, now: Instant) {
-    hub.publish("r", seq, format!("{seq}").into(), now);
+    let event = Event {
+        seq,
+        asked: now,
+        frame: format!("{seq}").into(),
+    };
+    hub.publish("r", event, now);
 }
 
 /// Subscribes from an offset on, reply and all.
@@ -181,7 +187,7 @@ fn a_crowd_is_told_together_each_event_once_and_in_order() {
     publish_at(&hub, 5, due);
     publish_at(&hub, 6, due);
     assert_eq!(stays.told(), "1 2 3 4");
-    hub.publish_latest("r", "key".into(), &"latest".into());
+    hub.publish_latest("r", "key".into(), "latest");
     assert_eq!(stays.told(), "1 2 3 4 5 6 latest");
     publish_at(&hub, 7, due);
     hub.remove_channel("r");

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use wire::frame::Request;
+use wire::frame::{Batch, Request};
 
 use super::*;
 use crate::testing::{Database, on_both};
@@ -121,7 +121,7 @@ async fn answer(State(script): State<Script>, headers: HeaderMap, body: Bytes) -
 struct Nowhere;
 
 impl Outbox for Nowhere {
-    fn push(&self, _frame: Arc<str>, _class: Class) {}
+    fn push(&self, _batch: Batch, _class: Class) {}
     fn close(&self, _code: wire::code::CloseCode, _reason: &str) {}
 }
 

@@ -15,7 +15,7 @@ use wire::message::presence::PresenceChanged;
 use super::Shared;
 use crate::access::Action;
 use crate::hub::PRESENCE_PREFIX;
-use crate::hub::{Class, SessionId};
+use crate::hub::{Class, Event, SessionId};
 use crate::presence::Change;
 use crate::store::inbox::inbox_name;
 use crate::store::{Effect, Fail, encode, judged, presence};
@@ -70,10 +70,12 @@ impl Shared {
             Effect::Event {
                 channel,
                 seq,
+                asked,
                 frame,
             } => {
                 let now = Instant::now().into_std();
-                self.hub.publish(&channel, seq, frame, now);
+                let event = Event { seq, asked, frame };
+                self.hub.publish(&channel, event, now);
             }
             Effect::Volatile {
                 channel,
@@ -205,8 +207,11 @@ impl Shared {
         }
         let data = serde_json::value::to_raw_value(&Unsubscribed { error })
             .expect("wire types have string keys and serialize");
-        self.hub
-            .push(id, encode(wire, None, "unsubscribed", data), Class::Durable);
+        self.hub.push(
+            id,
+            &encode(wire, None, "unsubscribed", data),
+            Class::Durable,
+        );
         self.count_again(room, None);
     }
 
@@ -289,7 +294,7 @@ impl Shared {
         let key = format!("presence/{sub}").into();
         self.hub.push(
             id,
-            encode("presence", None, "presence", data),
+            &encode("presence", None, "presence", data),
             Class::Volatile { key },
         );
     }

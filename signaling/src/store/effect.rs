@@ -1,6 +1,7 @@
 //! What a committed change causes outside the database.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use wire::message::chat::Message;
 use wire::message::notification::Notification;
@@ -15,6 +16,8 @@ pub enum Effect {
         channel: Arc<str>,
         /// The event's offset.
         seq: u64,
+        /// When it was asked for: the commit took until now.
+        asked: Instant,
         /// The push, encoded.
         frame: Arc<str>,
     },

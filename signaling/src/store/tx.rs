@@ -4,6 +4,7 @@ mod bulk;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -22,6 +23,8 @@ pub(crate) struct Tx {
     effects: Vec<Effect>,
     /// Whether the present change has written.
     wrote: bool,
+    /// When it was asked for.
+    asked: Instant,
     /// The newest offsets of the channels that events were added to. They are
     /// written once per transaction, however many events there are.
     newest: HashMap<String, u64>,
@@ -38,6 +41,7 @@ impl Tx {
             connection,
             effects: Vec::new(),
             wrote: false,
+            asked: Instant::now(),
             newest: HashMap::new(),
             events: Vec::new(),
             messages: Vec::new(),
@@ -78,9 +82,10 @@ impl Tx {
         self.messages.iter().find(of)
     }
 
-    /// Begins with the next change.
-    pub(super) fn next_change(&mut self) {
+    /// Begins with the next change, which was asked for at that time.
+    pub(super) fn next_change(&mut self, asked: Instant) {
         self.wrote = false;
+        self.asked = asked;
     }
 
     pub(super) fn wrote(&self) -> bool {
@@ -170,6 +175,7 @@ impl Tx {
         self.then(Effect::Event {
             channel: channel.name.into(),
             seq,
+            asked: self.asked,
             frame: encode(channel.wire, Some(seq), kind, data.clone()),
         });
         self.events.push(Event {

@@ -1,6 +1,7 @@
 //! The writer: many changes, one transaction, one flush.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
@@ -15,6 +16,8 @@ pub(super) type Job = Box<dyn Run>;
 pub(super) trait Run: Send {
     /// Runs it and keeps the outcome. It may be run again, in another transaction.
     fn run<'a>(&'a mut self, tx: &'a mut Tx) -> BoxFuture<'a, Step>;
+    /// When it was queued.
+    fn asked(&self) -> Instant;
     /// Whether it bears that messages of the transaction are not written yet.
     fn bears_unwritten(&self) -> bool;
     /// Tells the outcome to whoever waits: it is committed.
@@ -37,6 +40,7 @@ pub(super) enum Step {
 struct Pending<A, T> {
     args: A,
     change: Change<A, T>,
+    asked: Instant,
     bears_unwritten: bool,
     outcome: Option<Result<T, Fail>>,
     outcome_sender: oneshot::Sender<Result<T, Fail>>,
@@ -55,6 +59,7 @@ where
     Box::new(Pending {
         args,
         change,
+        asked: Instant::now(),
         bears_unwritten,
         outcome: None,
         outcome_sender,
@@ -76,6 +81,10 @@ impl<A: Send + Sync, T: Send> Run for Pending<A, T> {
                 Err(Fail::Store(error)) => Step::Failed(error),
             }
         })
+    }
+
+    fn asked(&self) -> Instant {
+        self.asked
     }
 
     fn bears_unwritten(&self) -> bool {
@@ -186,7 +195,7 @@ async fn attempt(tx: &mut Tx, jobs: &mut [Job]) -> Attempt {
         return Attempt::Failed(error);
     }
     for job in jobs {
-        tx.next_change();
+        tx.next_change(job.asked());
         if !job.bears_unwritten()
             && let Err(error) = tx.settle().await
         {

@@ -1,4 +1,6 @@
+use super::frame::FRAMES_MAX;
 use super::*;
+use crate::gate::PushClass;
 use wire::StationId;
 use wire::message::Counts;
 
@@ -8,7 +10,10 @@ fn push(number: u32) -> Push {
 
 fn taken(outbox: &Outbox, lane: Lane) -> Option<String> {
     match outbox.take(lane) {
-        Taken::Frame(json) => Some(json.as_str().to_owned()),
+        Taken::Frames(batch) => {
+            assert_eq!(batch.len(), 1);
+            batch.texts().next().map(str::to_owned)
+        }
         Taken::Empty | Taken::End => None,
     }
 }
@@ -100,4 +105,26 @@ async fn replies_come_before_the_goodbye_and_nothing_after_it() {
     assert!(matches!(outbox.take(Lane::Metadata), Taken::End));
     assert_eq!(outbox.finished().await, CloseCode::Draining);
     assert!(!outbox.listening().await);
+}
+
+#[test]
+fn frames_told_together_come_together_and_count_one_by_one() {
+    let outbox = Outbox::default();
+    let batch = Batch::new(&["1", "2", "3"]);
+    let three = || Frame::shared(batch.clone(), PushClass::Durable);
+    for _ in 0..FRAMES_MAX / 3 {
+        outbox.push(Lane::Control, three());
+    }
+    // One place is left.
+    assert!(outbox.lock().reason.is_none());
+    let Taken::Frames(taken) = outbox.take_any() else {
+        panic!("nothing waits");
+    };
+    assert!(taken.texts().eq(["1", "2", "3"]));
+    assert_eq!(taken.messages().as_ptr(), batch.messages().as_ptr());
+    outbox.push(Lane::Control, three());
+    assert!(outbox.lock().reason.is_none());
+    outbox.push(Lane::Control, three());
+    let reason = outbox.lock().reason.clone();
+    assert_eq!(reason.map(|end| end.code), Some(CloseCode::SlowConsumer));
 }

@@ -1,7 +1,6 @@
 //! A connection that nobody waits for: the [`writer`](super::writer)'s loop writes what the
 //! session is told and its sound, the session's task pongs and the last frame.
 
-use std::array;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
@@ -9,18 +8,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_rustls::rustls::ServerConnection;
+use wire::websocket::Header;
 
-use super::header::Header;
-use super::out::{BYTES_AT_ONCE, FRAMES_AT_ONCE, Out, Pumped, Wrote};
+use super::out::{BYTES_AT_ONCE, Out, PIECES_AT_ONCE, Pumped, Wrote};
 use super::writer;
 use crate::fanout::queue::{LISTENER_WAIT, PacketQueue};
 use crate::fanout::{Packet, Sent, Sink, Tuned};
 use crate::http::serve::Seat;
-use crate::session::outbox::{Haste, Json, Outbox, Taken, Waker};
+use crate::session::outbox::{Haste, Outbox, Taken, Waker};
 
 /// What tells of others waits so long after the last of what the session was told: more of
 /// it may come, and a write costs the same for many frames as for one. Too short to be seen.
@@ -229,33 +229,26 @@ impl Line {
             return Ok(Told::Nothing);
         };
         let first = match outbox.take_any() {
-            Taken::Frame(json) => json,
+            Taken::Frames(batch) => batch,
             Taken::Empty => return Ok(Told::Nothing),
             Taken::End => return Ok(Told::End),
         };
-        let mut bytes = 0;
-        let mut count = 0;
-        let mut frames: [Option<(Header, Json)>; FRAMES_AT_ONCE] = [const { None }; _];
-        let mut next = Some(first);
-        while let Some(json) = next.take() {
-            bytes += json.as_bytes().len();
-            frames[count] = Some((Header::text(json.as_bytes().len()), json));
+        let mut batches: [Bytes; PIECES_AT_ONCE] = [const { Bytes::new() }; _];
+        let mut bytes = first.messages().len();
+        batches[0] = first.messages().clone();
+        let mut count = 1;
+        while count < PIECES_AT_ONCE && bytes < BYTES_AT_ONCE {
+            // An end is found again once these are written.
+            let Taken::Frames(batch) = outbox.take_any() else {
+                break;
+            };
+            bytes += batch.messages().len();
+            batches[count] = batch.messages().clone();
             count += 1;
-            if count < FRAMES_AT_ONCE && bytes < BYTES_AT_ONCE {
-                // An end is found again once these are written.
-                if let Taken::Frame(json) = outbox.take_any() {
-                    next = Some(json);
-                }
-            }
         }
-        let pieces: [&[u8]; 2 * FRAMES_AT_ONCE] = array::from_fn(|n| match &frames[n / 2] {
-            Some((header, _)) if n % 2 == 0 => header.bytes(),
-            Some((_, json)) => json.as_bytes(),
-            None => &[],
-        });
         out.told_at = Some(Instant::now());
         // It is taken, so what the kernel does not take is begun.
-        let wrote = match out.write_begin(&self.tcp, &pieces[..2 * count])? {
+        let wrote = match out.write_begin(&self.tcp, &batches[..count])? {
             0 => Wrote::Blocked,
             _ => Wrote::Something,
         };
@@ -278,7 +271,11 @@ impl Line {
             self.sound().put_back(packet);
             return Ok(Wrote::Blocked);
         }
-        out.begin(&[header.bytes(), datagram], written);
+        let size = header.bytes().len() + datagram.len();
+        if written < size {
+            let whole = [header.bytes(), datagram].concat();
+            out.begin(Bytes::from(whole).slice(written..));
+        }
         Ok(Wrote::Something)
     }
 

@@ -7,10 +7,10 @@ use bytes::{Buf, Bytes};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::ServerConnection;
 
-/// Frames handed to the kernel at once.
-pub(super) const FRAMES_AT_ONCE: usize = 16;
+/// Frames, or batches of them, handed to the kernel at once.
+pub(super) const PIECES_AT_ONCE: usize = 16;
 
-/// With so many bytes no further frame goes along: what the kernel does not take is kept.
+/// With so many bytes no further one goes along: what the kernel does not take is kept.
 pub(super) const BYTES_AT_ONCE: usize = 16 * 1024;
 
 /// What goes out, under one lock, so that frames are whole.
@@ -81,24 +81,28 @@ impl Out {
     }
 
     /// Writes pieces of whole frames; what is not taken is begun. Tells how much was taken.
-    pub(super) fn write_begin(&mut self, tcp: &TcpStream, pieces: &[&[u8]]) -> io::Result<usize> {
-        let mut slices = [IoSlice::new(&[]); 2 * FRAMES_AT_ONCE];
+    pub(super) fn write_begin(&mut self, tcp: &TcpStream, pieces: &[Bytes]) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); PIECES_AT_ONCE];
         for (slice, piece) in slices.iter_mut().zip(pieces) {
             *slice = IoSlice::new(piece);
         }
         let written = self.write(tcp, &slices[..pieces.len()])?;
-        self.begin(pieces, written);
+        if written < pieces.iter().map(Bytes::len).sum() {
+            let mut rest = match pieces {
+                // Shared with the others it goes to.
+                [whole] => whole.clone(),
+                pieces => pieces.concat().into(),
+            };
+            rest.advance(written);
+            self.begin(rest);
+        }
         Ok(written)
     }
 
     /// Keeps the rest of what was written in part.
-    pub(super) fn begin(&mut self, pieces: &[&[u8]], written: usize) {
-        if written < pieces.iter().map(|piece| piece.len()).sum() {
-            let mut rest = Bytes::from(pieces.concat());
-            rest.advance(written);
-            self.begun = rest;
-            self.is_appended = false;
-        }
+    pub(super) fn begin(&mut self, rest: Bytes) {
+        self.begun = rest;
+        self.is_appended = false;
     }
 
     /// Hands bytes over as far as they are taken, which may be not at all.

@@ -1,6 +1,6 @@
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
-use wire::frame::Push;
+use wire::frame::{Batch, Push};
 
 use super::*;
 use crate::gate::PushClass;
@@ -44,7 +44,7 @@ async fn who_does_not_read_is_told_so_by_the_close_code() {
     let text = "x".repeat(60_000);
     for _ in 0..200 {
         let push = Push::new("room", "text", &text);
-        let frame = Frame::shared(push.encode().into(), PushClass::Durable);
+        let frame = Frame::shared(Batch::one(&push.encode()), PushClass::Durable);
         outbox.push(Lane::Control, frame);
     }
     let session = async {

@@ -125,9 +125,9 @@ fn gather(outbox: &Outbox, lane: Lane) -> (Bytes, bool) {
     let mut framed = Vec::new();
     while framed.len() < WRITE_BYTES {
         match outbox.take(lane) {
-            Taken::Frame(json) => {
-                wire::frame::write_framed(json.as_str(), &mut framed);
-            }
+            Taken::Frames(batch) => batch
+                .texts()
+                .for_each(|json| wire::frame::write_framed(json, &mut framed)),
             Taken::Empty => break,
             Taken::End => return (framed.into(), true),
         }

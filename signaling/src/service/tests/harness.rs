@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use wire::code::{CloseCode, ErrorCode};
-use wire::frame::{Error, Request};
+use wire::frame::{Batch, Error, Request};
 use wire::message::{SubscribeParams, Subscribed};
 
 use crate::hub::{Class, Outbox};
@@ -23,11 +23,14 @@ pub(super) struct Pushes {
 }
 
 impl Outbox for Pushes {
-    fn push(&self, frame: Arc<str>, _class: Class) {
+    fn push(&self, batch: Batch, _class: Class) {
+        let frames = batch
+            .texts()
+            .map(|json| serde_json::from_str(json).unwrap());
         self.frames
             .lock()
             .unwrap()
-            .push(serde_json::from_str(&frame).unwrap());
+            .extend::<Vec<Value>>(frames.collect());
     }
 
     fn close(&self, code: CloseCode, _reason: &str) {

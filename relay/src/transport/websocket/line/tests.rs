@@ -4,7 +4,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use wire::code::CloseCode;
-use wire::frame::Push;
+use wire::frame::{Batch, Push};
 use wire::message::Bye;
 
 use super::*;
@@ -26,7 +26,7 @@ async fn pair() -> (Arc<Line>, Arc<Outbox>, TcpStream) {
 
 fn told(number: usize) -> Frame {
     let json = Push::new("room", "number", &number).encode();
-    Frame::shared(json.into(), PushClass::Durable)
+    Frame::shared(Batch::one(&json), PushClass::Durable)
 }
 
 /// The text of the next frame, which is short.
@@ -101,10 +101,11 @@ async fn what_the_kernel_does_not_take_is_left_to_the_task_and_arrives_whole() {
     line.tell(&outbox);
     let socket = SockRef::from(line.tcp());
     socket.set_send_buffer_size(4_096).unwrap();
-    let json: Arc<str> = format!("\"{}\"", "x".repeat(60_000)).into();
+    let json = format!("\"{}\"", "x".repeat(60_000));
+    let batch = Batch::one(&json);
     const FRAMES: usize = 200;
     for _ in 0..FRAMES {
-        let frame = Frame::shared(Arc::clone(&json), PushClass::Durable);
+        let frame = Frame::shared(batch.clone(), PushClass::Durable);
         outbox.push(Lane::Control, frame);
     }
     timeout(PATIENCE, line.left()).await.expect("it is stuck");
