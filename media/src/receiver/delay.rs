@@ -21,6 +21,9 @@ const MEMORY_S: f64 = 30.0;
 /// How many packets the start-up assumption counts for: it fades in ten seconds.
 const PRIOR_PACKETS: f64 = 0.5;
 
+/// Packets over which it is averaged how late they are at the moment.
+const USUAL_PACKETS: f64 = 4.0;
+
 /// How fast the target sinks, in ms per second.
 const FALL_MS_PER_S: f64 = 10.0;
 
@@ -44,6 +47,9 @@ pub(super) struct Delay {
     target_ms: f64,
     /// What repair asks for on top of arrivals.
     repair_ms: f64,
+    /// How late the last few packets were, and how much later than that the next one was.
+    usual_ms: f64,
+    surprises: Histogram,
     transit_ms: Option<f64>,
     jitter_ms: f64,
 }
@@ -63,6 +69,8 @@ impl Delay {
             floor: Floor::default(),
             target_ms: fixed_ms.unwrap_or(start_ms),
             repair_ms: 0.0,
+            usual_ms: 0.0,
+            surprises: Histogram::new(),
             transit_ms: None,
             jitter_ms: 0.0,
         }
@@ -91,6 +99,9 @@ impl Delay {
         self.arrivals.add(relative, 1.0);
         self.needs.forget(keep);
         self.needs.add(relative, 1.0);
+        self.surprises.forget(keep);
+        self.surprises.add(relative - self.usual_ms, 1.0);
+        self.usual_ms += (relative - self.usual_ms) / USUAL_PACKETS;
         let moved = (offset - self.transit_ms.unwrap_or(offset)).abs();
         self.transit_ms = Some(offset);
         self.jitter_ms += (moved - self.jitter_ms) / 16.0;
@@ -136,6 +147,12 @@ impl Delay {
     /// `now`: its packet is there if its relative delay is below. `None` before any packet.
     pub(super) fn slack_ms(&self, now: Duration, timestamp: u64) -> Option<f64> {
         Some(offset_ms(now, timestamp) - self.floor.value()?)
+    }
+
+    /// Below which the next packet's relative delay lies with the probability `share`, after those
+    /// that came last.
+    pub(super) fn expected_ms(&self, share: f64) -> f64 {
+        self.usual_ms + self.surprises.percentile(share).unwrap_or(0.0)
     }
 
     pub(super) fn percentile_ms(&self, share: f64) -> f64 {
@@ -210,6 +227,22 @@ mod tests {
             "{}",
             delay.target_ms()
         );
+    }
+
+    #[test]
+    fn what_to_expect_follows_a_delay_that_wanders() {
+        let mut delay = delay();
+        let mut rng = crate::testing::Rng::new(2);
+        for n in 0..3000 {
+            // Up and down by 40 ms in 8 s, ending at the bottom.
+            let wander = 20.0 - 20.0 * (n as f64 / 200.0 * std::f64::consts::PI + 1.0).cos();
+            let wander = if n < 2800 { wander } else { 0.0 };
+            let late = wander + rng.unit() * 4.0;
+            delay.observe(ms(n as f64 * 20.0 + late), n * 960, 960);
+        }
+        let (always, now) = (delay.percentile_ms(0.98), delay.expected_ms(0.98));
+        assert!(always > 35.0, "{always}");
+        assert!((3.0..10.0).contains(&now), "{now}");
     }
 
     #[test]

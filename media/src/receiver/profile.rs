@@ -70,7 +70,7 @@ impl Profile {
     pub(super) fn losses_min(self) -> f64 {
         match self {
             Self::Interactive => 6.0,
-            Self::Live => 3.5,
+            Self::Live => 2.0,
             Self::Safe => 0.3,
         }
     }

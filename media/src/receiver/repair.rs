@@ -76,7 +76,7 @@ impl Receiver {
         if self.state == State::Interrupted {
             return None;
         }
-        let patience_ms = self.patience_ms();
+        let patience_ms = self.patience_now_ms();
         let mut request = Request {
             sequences: [0; REQUEST_MAX],
             len: 0,
@@ -108,6 +108,13 @@ impl Receiver {
         };
         // What a bundle is to bring is not asked for before, nor learned from then.
         patience_ms.max(self.spread_ms + 2.0)
+    }
+
+    /// The same, in the light of the packets before it: on a path whose delay wanders, most
+    /// of what is late is known for it sooner.
+    fn patience_now_ms(&self) -> f64 {
+        let expected_ms = self.delay.expected_ms(0.98).max(self.spread_ms) + 2.0;
+        expected_ms.min(self.patience_ms())
     }
 
     fn asks_for(
@@ -144,34 +151,35 @@ impl Receiver {
         if age_ms < patience_ms {
             return false;
         }
-        if age_ms + round_trip_ms > last_useful_ms {
-            return false;
-        }
-        let tries = self.repairs.tries(self.config.repair);
-        let spacing_ms = self.repairs.spacing_ms();
-        let bursty = self.repairs.is_bursty() && self.config.repair != Repair::Economy;
-        let asked = &mut self.repairs.asked[(sequence % ASKED) as usize];
-        if asked.sequence != sequence || asked.tries == 0 {
-            *asked = Asked {
-                sequence,
-                tries: 1,
-                first: now,
-                last: now,
+        let left_ms = last_useful_ms - round_trip_ms - age_ms;
+        left_ms >= 0.0 && self.tries_now(now, sequence, left_ms)
+    }
+
+    /// Whether `sequence` is to be asked for now, for the first time or again, where tries are
+    /// of use for another `left_ms`.
+    fn tries_now(&mut self, now: Duration, sequence: u64, left_ms: f64) -> bool {
+        let asked = self.repairs.asked[(sequence % ASKED) as usize];
+        let first = asked.sequence != sequence || asked.tries == 0;
+        if !first {
+            let tries = self.repairs.tries(self.config.repair);
+            let bursty = self.repairs.is_bursty() && self.config.repair != Repair::Economy;
+            let done = asked.tries % tries;
+            let waited_ms = now.saturating_sub(asked.last).as_secs_f64() * 1e3;
+            let wait_ms = if done == 0 && !bursty {
+                self.repairs.answer_ms()
+            } else {
+                self.repairs.pause_ms(left_ms + waited_ms, tries - done)
             };
-            return true;
+            if asked.tries >= TRIES_MAX || waited_ms < wait_ms {
+                return false;
+            }
         }
-        let pauses = !bursty && asked.tries.is_multiple_of(tries);
-        let wait_ms = if pauses {
-            round_trip_ms * 1.1 + 5.0
-        } else {
-            spacing_ms
+        self.repairs.asked[(sequence % ASKED) as usize] = Asked {
+            sequence,
+            tries: if first { 1 } else { asked.tries + 1 },
+            first: if first { now } else { asked.first },
+            last: now,
         };
-        let waited_ms = now.saturating_sub(asked.last).as_secs_f64() * 1e3;
-        if asked.tries >= TRIES_MAX || waited_ms < wait_ms {
-            return false;
-        }
-        asked.tries += 1;
-        asked.last = now;
         true
     }
 
@@ -212,12 +220,13 @@ impl Receiver {
             next += 1;
         }
         self.repairs.judged = Some(next);
-        self.delay.set_repair_ms(self.repair_delay_ms());
+        let repair_ms = self.repair_delay_ms();
+        self.delay.set_repair_ms(repair_ms);
     }
 
     /// The delay play-out is to have for repair to come in time; 0 where it is not needed or
     /// cannot.
-    fn repair_delay_ms(&self) -> f64 {
+    fn repair_delay_ms(&mut self) -> f64 {
         if !self.repairs.is_worth_waiting(self.config.profile) {
             return 0.0;
         }

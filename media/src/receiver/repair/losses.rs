@@ -17,6 +17,14 @@ const BURST_TRIES: f64 = 7.0;
 /// disturbs a network for a moment does not take together.
 const RARE: f64 = 0.015;
 const RARE_SPACING_MS: f64 = 12.0;
+const RARE_TRIES: f64 = 3.0;
+
+/// The last try is sent this long before it would be too late.
+const SPARE_MS: f64 = 4.0;
+
+/// Play-out that waits for repair does so until so much of what it took to begin is left in
+/// memory: what disturbs a network returns.
+const STILL_WAITS: f64 = 0.25;
 
 /// Bursts in memory from which play-out waits for more tries than one.
 const BURSTS_OFTEN: f64 = 10.0;
@@ -58,6 +66,8 @@ pub(in crate::receiver) struct Repairs {
     bursts: f64,
     pub(super) total: f64,
     pub(super) reordered: f64,
+    /// Whether play-out waits for repair.
+    waits: bool,
     /// Packets asked for in a row that never came.
     in_vain: u32,
     /// Packets in a row that came as answers, and none by itself.
@@ -81,6 +91,7 @@ impl Repairs {
             bursts: 0.0,
             total: 0.0,
             reordered: 0.0,
+            waits: false,
             in_vain: 0,
             answers: 0,
             run: 0,
@@ -140,6 +151,11 @@ impl Repairs {
         answer
     }
 
+    /// How long an answer takes at most, as a rule.
+    pub(super) fn answer_ms(&self) -> f64 {
+        self.round_trip_ms() * 1.1 + 5.0
+    }
+
     pub(in crate::receiver) fn loss(&self) -> f64 {
         if self.total < 1.0 {
             return 0.0;
@@ -197,7 +213,12 @@ impl Repairs {
     pub(in crate::receiver) fn tries(&self, repair: Repair) -> u8 {
         let loss = self.loss().clamp(0.001, 0.5);
         let fail = 1.0 - (1.0 - loss) * (1.0 - loss);
-        let enough = ((2e-5 / loss).ln() / fail.ln()).ceil().max(1.0);
+        let least = if loss < RARE && repair != Repair::Economy {
+            RARE_TRIES
+        } else {
+            1.0
+        };
+        let enough = ((2e-5 / loss).ln() / fail.ln()).ceil().max(least);
         let affordable = (repair.budget() * 0.8 / loss).floor().max(1.0);
         enough.min(affordable).min(5.0) as u8
     }
@@ -217,11 +238,27 @@ impl Repairs {
         }
     }
 
+    /// How long after the last try the next one follows, where the answer to one `left_ms`
+    /// after it would just come in time and `tries_left` are to follow. Rare losses have tries
+    /// spread over all the time there is, but not beyond the answer to the first.
+    pub(super) fn pause_ms(&self, left_ms: f64, tries_left: u8) -> f64 {
+        let spacing_ms = self.spacing_ms();
+        if self.is_bursty() || self.loss() >= RARE {
+            return spacing_ms;
+        }
+        let longest_ms = spacing_ms.max(self.answer_ms());
+        let shares = f64::from(tries_left.max(1));
+        ((left_ms - SPARE_MS) / shares).clamp(spacing_ms, longest_ms)
+    }
+
     /// How long tries go on without waiting for the answer to the first.
     pub(in crate::receiver) fn spread_ms(&self, repair: Repair) -> f64 {
         // Now and then a handover is no reason to be far behind all the time.
         if self.is_bursty() && self.bursts >= BURSTS_OFTEN {
             self.spacing_ms() * BURST_TRIES
+        } else if self.is_bursty() && self.loss() < RARE {
+            // One try that is a little late has to do.
+            self.spacing_ms() / 2.0
         } else {
             f64::from(self.tries(repair) - 1) * self.spacing_ms()
         }
@@ -240,10 +277,13 @@ impl Repairs {
         (room_ms >= 0.0).then(|| least_ms + self.spread_ms(repair).min(room_ms))
     }
 
-    /// Whether packets are lost often enough that play-out waits for repair.
-    pub(in crate::receiver) fn is_worth_waiting(&self, profile: Profile) -> bool {
+    /// Whether packets are lost often enough that play-out waits for repair, now that another
+    /// was judged.
+    pub(in crate::receiver) fn is_worth_waiting(&mut self, profile: Profile) -> bool {
         let answered = self.round_trip.is_some() && self.in_vain < IN_VAIN_MAX;
-        answered && self.bursts >= profile.losses_min()
+        let share = if self.waits { STILL_WAITS } else { 1.0 };
+        self.waits = self.bursts >= profile.losses_min() * share;
+        answered && self.waits
     }
 
     /// The turn of `sequence` passed without it.
@@ -293,5 +333,55 @@ impl Repairs {
             self.level = wanted;
             self.calm_s = 0.0;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACKET_S: f64 = 0.02;
+
+    /// A path of 30 ms on which `seconds` passed, every `every`th packet of them lost.
+    fn after(repairs: &mut Repairs, seconds: u32, every: u32) {
+        repairs.round_trip = Some(Duration::from_millis(30));
+        for n in 0..seconds * 50 {
+            repairs.judge(n % every != every - 1, PACKET_S);
+        }
+    }
+
+    #[test]
+    fn losses_that_return_are_waited_for_all_along() {
+        let mut repairs = Repairs::new();
+        after(&mut repairs, 15, 500);
+        assert!(!repairs.is_worth_waiting(Profile::Live), "one loss");
+        after(&mut repairs, 10, 200);
+        assert!(repairs.is_worth_waiting(Profile::Live), "two more");
+        after(&mut repairs, 20, u32::MAX);
+        assert!(repairs.is_worth_waiting(Profile::Live), "and a pause");
+        after(&mut repairs, 60, u32::MAX);
+        assert!(!repairs.is_worth_waiting(Profile::Live), "and no more");
+    }
+
+    #[test]
+    fn tries_for_a_rare_loss_use_the_time_there_is() {
+        let mut repairs = Repairs::new();
+        after(&mut repairs, 60, 200);
+        assert_eq!(repairs.tries(Repair::Auto), 3);
+        assert_eq!(
+            repairs.pause_ms(40.0, 2),
+            18.0,
+            "half, and half for the last"
+        );
+        assert_eq!(
+            repairs.pause_ms(10.0, 1),
+            RARE_SPACING_MS,
+            "no time to lose"
+        );
+        assert_eq!(
+            repairs.pause_ms(900.0, 1),
+            repairs.answer_ms(),
+            "time to wait"
+        );
     }
 }
