@@ -14,11 +14,15 @@
 //! waited for the target delay, which follows from measured arrivals: what all but one in
 //! 1,000 packets ([`Profile`]) of the last half minute stayed below, however they came, and
 //! what it takes for repair to come in time where packets are lost. A packet that is neither
-//! here nor just late is asked for again ([`Receiver::poll_request`]) while the answer can
-//! still come before its turn; where it cannot, copies are wanted
-//! ([`Receiver::redundancy_wanted`]). What is still missing is concealed by the decoder when
-//! its turn comes and not before; concealment fades out from 40 to 120 ms, then the state is
-//! [`State::Interrupted`] and play-out starts anew with the next packets.
+//! here nor, after those before it, just late is asked for again
+//! ([`Receiver::poll_request`]) while the answer can still come before its turn; where it
+//! cannot, copies are wanted ([`Receiver::redundancy_wanted`]).
+//!
+//! Just before sound runs out for a packet that may still come, late or as an answer, up to
+//! 15 ms of what there is are repeated, once, where they join best; they count as stretched.
+//! What is missing then is concealed by the decoder when its turn comes and not before;
+//! concealment fades out from 40 to 120 ms, then the state is [`State::Interrupted`] and
+//! play-out starts anew with the next packets.
 //!
 //! A packet that comes while play-out waits for it plays on, so the delay grows at once.
 //! Otherwise the delay follows the target by leaving out or repeating a few milliseconds
@@ -180,6 +184,8 @@ pub struct Receiver {
     voice: Voice,
     /// Samples made up while play-out waited for its next packet.
     dry: usize,
+    /// The packet for which sound was eked out last.
+    eked_for: Option<u64>,
     /// When the last packet came by itself.
     last_arrival: Duration,
     /// Length of the current pull.
@@ -238,6 +244,7 @@ impl Receiver {
             speed: Speed::default(),
             voice: Voice::new(decoder, config.output_rate),
             dry: 0,
+            eked_for: None,
             last_arrival: Duration::ZERO,
             pull_ms: 0.0,
             spread_ms: 0.0,
@@ -313,6 +320,7 @@ impl Receiver {
         self.intake = Intake::default();
         self.stream = None;
         self.dry = 0;
+        self.eked_for = None;
         self.delay.forget_floor();
         self.repairs.forget_sequences();
         self.speed.restart();

@@ -72,6 +72,17 @@ impl Pcm {
         (self.end() - self.index) as usize
     }
 
+    /// Samples of which nothing was read yet, not even by the interpolator.
+    pub(super) fn untouched(&self) -> usize {
+        self.pending().saturating_sub(self.interpolator.after() + 1)
+    }
+
+    /// The last `samples` of the queue, interleaved stereo.
+    pub(super) fn tail_mut(&mut self, samples: usize) -> &mut [f32] {
+        let from = self.samples.len().saturating_sub(samples * 2);
+        &mut self.samples[from..]
+    }
+
     /// Media time of the sample read next; `None` in silence.
     pub(super) fn position(&self) -> Option<u64> {
         let marks = &self.marks[..self.marks_len];

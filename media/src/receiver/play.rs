@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use super::pcm::Source;
 use super::slots::{Content, SLOTS};
-use super::stretch;
-use super::{Event, Receiver, State};
+use super::{Event, Receiver, State, stretch, voice};
 use crate::SAMPLE_RATE;
 use crate::decoder::CONCEAL_STEP;
 
@@ -19,6 +18,9 @@ const DRY_STEP: usize = 480;
 /// Concealment of what is known to be missing: at most 60 ms at once, so that a packet which
 /// comes meanwhile still finds its place.
 const LOST_STEP: u64 = 2880;
+
+/// Share of packets that come sooner than one that is taken for late.
+const LATE: f64 = 0.99;
 
 /// Longer pulls are of no use for playing live; the delay is not made up for them.
 const PULL_MAX_MS: f64 = 100.0;
@@ -36,6 +38,7 @@ impl Receiver {
     pub fn pull(&mut self, now: Duration, out: &mut [f32]) {
         let seconds = (out.len() / 2) as f64 / f64::from(self.config.output_rate);
         self.pull_ms = (seconds * 1e3).min(PULL_MAX_MS);
+        self.eke_out(now, seconds);
         let mut filled = 0;
         while out.len() - filled >= 2 {
             let speed = self.speed.factor();
@@ -48,6 +51,42 @@ impl Receiver {
         out[filled..].fill(0.0);
         self.voice.pcm.compact();
         self.correct_speed(now, seconds);
+    }
+
+    /// Where sound is about to run out though its packet may come any moment, repeats a little
+    /// of what there still is, once for each packet: what is stretched sounds better than what
+    /// is made up, and the decoder goes on undisturbed.
+    fn eke_out(&mut self, now: Duration, seconds: f64) {
+        let (State::Playing, 0, Some(stream)) = (self.state, self.dry, self.stream) else {
+            return;
+        };
+        let next = stream.next_sequence;
+        if !self.config.stretch || self.eked_for == Some(next) || self.slots.is_stored(next) {
+            return;
+        }
+        let needed = (seconds * f64::from(SAMPLE_RATE)) as usize + voice::SEAM_MIN;
+        if self.voice.pcm.untouched() >= needed || !self.may_come_yet(now) {
+            return;
+        }
+        self.eked_for = Some(next);
+        let added = self.voice.eke_out(stream.next_timestamp);
+        if added > 0 {
+            self.counts.stretched_ms += ms(added as u64);
+            self.speed.stretched(-ms(added as u64));
+        }
+    }
+
+    /// Whether the packet whose turn comes next is later than most, or the answer to a request
+    /// for it is due.
+    fn may_come_yet(&self, now: Duration) -> bool {
+        let Some(stream) = self.stream else {
+            return false;
+        };
+        if stream.newest.sequence >= stream.next_sequence {
+            return self.repairs.is_answer_due(now, stream.next_sequence);
+        }
+        let age_ms = self.delay.slack_ms(now, stream.next_timestamp);
+        age_ms.is_some_and(|age_ms| age_ms > self.delay.percentile_ms(LATE))
     }
 
     /// Measures the delay of the sample that plays after this pull. At `now` it is the

@@ -24,7 +24,7 @@ pub struct Stats {
     pub rejected: u64,
     /// Sound made up for missing packets, in ms, silence of an outage not included.
     pub concealed_ms: f64,
-    /// Sound left out or repeated by time-stretching, in ms.
+    /// Sound left out or repeated by time-stretching, also lest it run out, in ms.
     pub stretched_ms: f64,
     /// Sound passed over to reduce the delay, in ms.
     pub skipped_ms: f64,

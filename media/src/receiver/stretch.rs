@@ -63,7 +63,8 @@ impl Stretcher {
             return 0;
         }
         // The sound with itself further on.
-        let Some(found) = self.search(sound, most, false) else {
+        let source = &sound[..(most / COARSE * COARSE + WINDOW) * 2];
+        let Some(found) = search(source, &mut self.coarse, false) else {
             return 0;
         };
         if found.likeness < likeness {
@@ -97,7 +98,9 @@ impl Stretcher {
             return 0;
         }
         self.work[history..end].copy_from_slice(&sound[..samples * 2]);
-        let Some(found) = self.search(&sound[..samples * 2], most, true) else {
+        let from = LAG_MAX - most / COARSE * COARSE;
+        let source = &self.work[from * 2..(LAG_MAX + WINDOW) * 2];
+        let Some(found) = search(source, &mut self.coarse, true) else {
             return 0;
         };
         if found.likeness < likeness {
@@ -117,57 +120,68 @@ impl Stretcher {
         WINDOW
     }
 
-    /// The distance at which the beginning of `sound` is found again: later within it, or
-    /// `earlier` in what was heard before, which `work` holds in front of it.
-    fn search(&mut self, sound: &[f32], most: usize, earlier: bool) -> Option<Match> {
-        let most = most / COARSE * COARSE;
-        let source = if earlier {
-            let all = LAG_MAX * 2 + WINDOW * 2;
-            &self.work[(LAG_MAX - most) * 2..all]
-        } else {
-            &sound[..(most + WINDOW) * 2]
-        };
-        // The window compared lies at one end of `source`, the places searched before or after.
-        let total = source.len() / 2;
-        let coarse = &mut self.coarse[..total / COARSE];
-        for (out, frames) in coarse.iter_mut().zip(source.chunks_exact(2 * COARSE)) {
-            // Left and right count differently, so that opposite ones do not cancel out.
-            let sum: f32 = frames.chunks_exact(2).map(|f| f[0] + 0.7 * f[1]).sum();
-            *out = sum;
+    /// The end of what was heard once more, interleaved stereo: from 2.5 to 15 ms, so long that
+    /// what it follows ends alike, by at least `likeness`. The first `seam` samples are those
+    /// to which the last ones heard are to be faded.
+    pub(super) fn again(&mut self, seam: usize, likeness: f32) -> Option<&[f32]> {
+        let source = &self.work[..LAG_MAX * 2];
+        let found = search(source, &mut self.coarse, true)?;
+        if found.likeness < likeness {
+            return None;
         }
-        let window = WINDOW / COARSE;
-        let reference = if earlier { most / COARSE } else { 0 };
-        let place = |lag: usize| {
-            if earlier {
-                reference - lag
-            } else {
-                reference + lag
-            }
-        };
-        let lags = LAG_MIN / COARSE..=most / COARSE;
-        // Once for each: this is the most that a pull ever does at once.
-        let scored = lags.map(|lag| {
-            let (a, b) = (&coarse[reference..], &coarse[place(lag)..]);
-            (lag, likeness(&a[..window], &b[..window], 0.0))
-        });
-        let (best, _) = scored.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
-        let anchor = if earlier { most } else { 0 };
-        let fine = (best * COARSE).saturating_sub(COARSE).max(LAG_MIN)
-            ..=(best * COARSE + COARSE).min(most);
-        fine.map(|lag| {
-            let other = if earlier { anchor - lag } else { anchor + lag };
-            let a = &source[anchor * 2..(anchor + WINDOW) * 2];
-            let b = &source[other * 2..(other + WINDOW) * 2];
-            let likeness = likeness(a, b, QUIET * a.len() as f32);
-            Match { lag, likeness }
-        })
-        .max_by(|a, b| a.likeness.total_cmp(&b.likeness))
+        let again = LAG_MAX - found.lag - seam.min(WINDOW);
+        Some(&self.work[again * 2..LAG_MAX * 2])
     }
+}
+
+/// The distance at which the sound at one end of `source` is found again: at its beginning
+/// later, or at its end `earlier`.
+fn search(source: &[f32], coarse: &mut [f32], earlier: bool) -> Option<Match> {
+    let total = source.len() / 2;
+    let most = total - WINDOW;
+    let coarse = &mut coarse[..total / COARSE];
+    for (out, frames) in coarse.iter_mut().zip(source.chunks_exact(2 * COARSE)) {
+        // Left and right count differently, so that opposite ones do not cancel out.
+        let sum: f32 = frames.chunks_exact(2).map(|f| f[0] + 0.7 * f[1]).sum();
+        *out = sum;
+    }
+    let window = WINDOW / COARSE;
+    let reference = if earlier { most / COARSE } else { 0 };
+    let place = |lag: usize| {
+        if earlier {
+            reference - lag
+        } else {
+            reference + lag
+        }
+    };
+    let lags = LAG_MIN / COARSE..=most / COARSE;
+    // Once for each: this is the most that a pull ever does at once.
+    let scored = lags.map(|lag| {
+        let (a, b) = (&coarse[reference..], &coarse[place(lag)..]);
+        (lag, likeness(&a[..window], &b[..window], 0.0))
+    });
+    let (best, _) = scored.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+    let anchor = if earlier { most } else { 0 };
+    let fine =
+        (best * COARSE).saturating_sub(COARSE).max(LAG_MIN)..=(best * COARSE + COARSE).min(most);
+    fine.map(|lag| {
+        let other = if earlier { anchor - lag } else { anchor + lag };
+        let a = &source[anchor * 2..(anchor + WINDOW) * 2];
+        let b = &source[other * 2..(other + WINDOW) * 2];
+        let likeness = likeness(a, b, QUIET * a.len() as f32);
+        Match { lag, likeness }
+    })
+    .max_by(|a, b| a.likeness.total_cmp(&b.likeness))
 }
 
 /// Rises from 0 to 1 over the window. What is faded is alike, so amplitudes add up.
 fn fade(n: usize) -> f32 {
-    let angle = (n as f32 + 0.5) / WINDOW as f32 * std::f32::consts::PI;
+    rise(n, WINDOW)
+}
+
+/// Rises from 0 to 1 over `length`.
+pub(super) fn rise(n: usize, length: usize) -> f32 {
+    let angle = (n as f32 + 0.5) / length as f32 * std::f32::consts::PI;
     0.5 - 0.5 * angle.cos()
 }
 

@@ -1,5 +1,6 @@
 //! The receiver behind a link in virtual time.
 
+mod late;
 mod repair;
 mod restart;
 mod robust;

@@ -18,6 +18,14 @@ const SPLICE: usize = 480;
 /// Decoded sound in a row that stretching asks for, in samples: 40 ms.
 const WHOLE: usize = 1920;
 
+/// Length of the cross-fade to what is repeated lest sound run out, in samples: 1 to 2.5 ms,
+/// as between packets.
+pub(super) const SEAM_MIN: usize = 48;
+const SEAM_MAX: usize = 120;
+
+/// How alike that has to be: the alternative is concealment, which finds no more.
+const EKE_LIKENESS: f32 = 0.1;
+
 /// The longest packet, and what is held or added to stretch.
 const SCRATCH: usize = toc::SAMPLES_MAX as usize + stretch::ENOUGH + stretch::LAG_MAX;
 
@@ -100,8 +108,7 @@ impl Voice {
             return 0;
         }
         let from = end.saturating_sub(count as u64);
-        // Concealment is not made longer, nor fades.
-        let plain = self.whole >= WHOLE && self.gain == 1.0 && self.tail_used == SPLICE;
+        let plain = self.is_plain();
         self.whole += count;
         self.run = 0;
         self.ramp(count, 1.0, RISE);
@@ -135,6 +142,34 @@ impl Voice {
         self.pcm.append(back, Source::Running(resumed));
         self.stretcher.heard(&self.scratch[..heard * 2]);
         -done
+    }
+
+    /// Makes what waits to be heard longer by repeating up to 15 ms of its end, while the
+    /// stream stands still at `at`. Answers by how many samples, 0 where nothing fits at all.
+    pub(super) fn eke_out(&mut self, at: u64) -> usize {
+        let seam = self.pcm.untouched().min(SEAM_MAX);
+        if !self.is_plain() || self.held > 0 || seam < SEAM_MIN {
+            return 0;
+        }
+        let Some(again) = self.stretcher.again(seam, EKE_LIKENESS) else {
+            return 0;
+        };
+        let (joint, rest) = again.split_at(seam * 2);
+        for (n, sample) in self.pcm.tail_mut(seam).iter_mut().enumerate() {
+            *sample += (joint[n] - *sample) * stretch::rise(n / 2, seam);
+        }
+        self.pcm.append(rest, Source::Held(at));
+        let added = rest.len() / 2;
+        let scratch = &mut self.scratch[..added * 2];
+        scratch.copy_from_slice(rest);
+        self.stretcher.heard(scratch);
+        added
+    }
+
+    /// Whether decoded sound is heard as it is, and was for a while: neither concealment is
+    /// made longer, nor fades.
+    fn is_plain(&self) -> bool {
+        self.whole >= WHOLE && self.gain == 1.0 && self.tail_used == SPLICE
     }
 
     /// Appends `samples` (a multiple of 120, at most 120 ms) of made-up sound.

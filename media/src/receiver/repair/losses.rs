@@ -151,6 +151,13 @@ impl Repairs {
         answer
     }
 
+    /// Whether `sequence` was asked for so lately that the answer may come yet.
+    pub(in crate::receiver) fn is_answer_due(&self, now: Duration, sequence: u64) -> bool {
+        let asked = &self.asked[(sequence % ASKED) as usize];
+        let known = asked.tries > 0 && asked.sequence == sequence;
+        known && now.saturating_sub(asked.last).as_secs_f64() * 1e3 < self.answer_ms()
+    }
+
     /// How long an answer takes at most, as a rule.
     pub(super) fn answer_ms(&self) -> f64 {
         self.round_trip_ms() * 1.1 + 5.0
