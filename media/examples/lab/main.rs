@@ -8,6 +8,7 @@
 //!   --seeds=N        seeds 1 to N
 //!   --only=WORD      networks with this in their names
 //!   --rows=WORD      receivers whose names begin so
+//!   --row=NAME       only the receiver of this name
 //!   --beside=FILE    receivers measured by another program: see `beside.rs`
 //! ```
 
@@ -48,6 +49,7 @@ fn main() -> std::io::Result<()> {
     let time = Duration::from_secs(number("--seconds=", if short { 70 } else { 1810 }));
     let seeds = number("--seeds=", if short { 2 } else { 5 }).max(1);
     let (only, rows) = (flag("--only=").unwrap_or(""), flag("--rows=").unwrap_or(""));
+    let row = flag("--row=");
     let mut jobs = Vec::new();
     for seed in 1..=seeds {
         let wanted = scenarios(time, seed)
@@ -55,7 +57,10 @@ fn main() -> std::io::Result<()> {
             .filter(|scenario| scenario.name.contains(only));
         for scenario in wanted {
             let wanted = setups().into_iter().filter(|(name, ..)| {
-                name.starts_with(rows) && (seed == 1 || SEEDED.contains(name) || !rows.is_empty())
+                let chosen = !rows.is_empty() || row.is_some();
+                name.starts_with(rows)
+                    && row.is_none_or(|row| row == *name)
+                    && (seed == 1 || SEEDED.contains(name) || chosen)
             });
             jobs.extend(wanted.map(|(name, kind, setup)| Job {
                 scenario,

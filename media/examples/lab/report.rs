@@ -152,7 +152,9 @@ fn introduction(time: Duration, seeds: u64) -> String {
          - *Concealed* is the share of time made up or silent; *outside outages*, what of it was sent\n  \
          while the network worked (an outage is three packets or more lost in a row in a trace, and what\n  \
          follows until the delay is back).\n\
-         - *Bytes* is what the relay sends, as a multiple of the stream without repair.\n\n\
+         - *Bytes* is what the relay sends, as a multiple of the stream without repair.\n\
+         - *Stretched* is the share of time left out or repeated, also what is repeated where sound would\n  \
+         run out before a late packet; it is not concealed, as all of it is the stream's own sound.\n\n\
          ## Over seeds 1 to {seeds}\n\n\
          Each cell is the median and the worst of all seeds; the aim is judged by the worst.\n\n",
         time.as_secs()
