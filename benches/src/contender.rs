@@ -6,6 +6,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
+use engine::Config;
+use engine::testing::tls_pair;
 use tempfile::TempDir;
 
 use crate::process::Worker;
@@ -46,6 +48,7 @@ impl Contender {
             Self::Engine { ack_every } => format!("engine alone, an ACK for {ack_every}"),
             Self::EngineOnTwo => "engine alone, two processors".to_owned(),
             Self::Skywave(Way::WebTransport) => "Skywave, WebTransport".to_owned(),
+            Self::Skywave(Way::Quinn) => "Skywave, WebTransport, quinn's clients".to_owned(),
             Self::Skywave(Way::WebSocket) => "Skywave, WebSocket".to_owned(),
             Self::Skywave(Way::Http) => "Skywave, HTTP".to_owned(),
             Self::Icecast => "Icecast, HTTP".to_owned(),
@@ -138,7 +141,10 @@ impl Server {
         let mut server = Self {
             process,
             contender: Contender::Skywave(way),
-            address: if way == Way::WebTransport { quic } else { http },
+            address: match way {
+                Way::WebTransport | Way::Quinn => quic,
+                Way::WebSocket | Way::Http => http,
+            },
             stations,
             sources: None,
             token: Some(token),
@@ -237,6 +243,7 @@ impl Server {
     ) -> anyhow::Result<Worker> {
         let way = match self.contender.way() {
             Way::WebTransport => "web-transport",
+            Way::Quinn => "quinn",
             Way::WebSocket => "web-socket",
             Way::Http => "http",
         };
@@ -265,6 +272,15 @@ impl Server {
         }
         if idle {
             arguments.push("--idle");
+        }
+        let ack_every = match self.contender {
+            Contender::Engine { ack_every } if ack_every > 0 => Some(ack_every),
+            Contender::Skywave(_) => Config::new(tls_pair().0).ack_every,
+            _ => None,
+        };
+        let ack_every = ack_every.map(|every| every.to_string());
+        if let Some(every) = &ack_every {
+            arguments.extend(["--ack-every", every]);
         }
         if self.contender == Contender::Icecast {
             arguments.extend(["--suffix", ".opus"]);

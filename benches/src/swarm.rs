@@ -18,6 +18,7 @@ use crate::process;
 use crate::stats::Histogram;
 
 mod http;
+mod light;
 mod sockets;
 mod websocket;
 pub(crate) mod webtransport;
@@ -25,7 +26,10 @@ pub(crate) mod webtransport;
 /// How listeners reach the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Way {
+    /// Opened by quinn's clients and then heard by lighter ones.
     WebTransport,
+    /// Heard by quinn's clients.
+    Quinn,
     WebSocket,
     Http,
 }
@@ -43,6 +47,9 @@ pub(crate) struct Arguments {
     stations: u32,
     #[arg(long)]
     pin: Option<usize>,
+    /// Lighter clients acknowledge after so many packets, as they are asked to.
+    #[arg(long, default_value_t = light::ACK_EVERY)]
+    ack_every: u32,
     /// Listeners that join in a second.
     #[arg(long, default_value_t = 400.0)]
     rate: f64,
@@ -198,7 +205,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         None
     });
     let mut flock: Box<dyn Flock> = match arguments.way {
-        Way::WebTransport => Box::new(webtransport::Listeners::new(arguments)?),
+        Way::WebTransport | Way::Quinn => Box::new(webtransport::Listeners::new(arguments)?),
         Way::WebSocket => Box::new(websocket::Listeners::new(arguments)?),
         Way::Http => Box::new(http::Listeners::new(arguments)?),
     };

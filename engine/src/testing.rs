@@ -8,7 +8,7 @@ mod hostile;
 mod pair;
 mod udp;
 
-pub use clients::{ClientEvent, Clients, client_config};
+pub use clients::{ClientEvent, Clients, HandedOver, client_config, handed_over_config};
 pub use hostile::hostile;
 pub use pair::{Pair, Traffic, client_tls, first_packets, server_tls, tls_pair};
 pub use udp::Udp;

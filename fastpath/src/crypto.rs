@@ -10,6 +10,8 @@ use quinn_proto::crypto::{
     Session, UnsupportedVersion,
 };
 use quinn_proto::transport_parameters::TransportParameters;
+#[cfg(feature = "peer")]
+use quinn_proto::{ConnectError, crypto::ClientConfig};
 use quinn_proto::{ConnectionId, Side, TransportError};
 
 use crate::link::Link;
@@ -52,12 +54,44 @@ impl ServerConfig for Crypto {
         version: u32,
         params: &TransportParameters,
     ) -> Box<dyn Session> {
-        Box::new(Watched {
-            inner: Arc::clone(&self.0).start_session(version, params),
-            link: Link::default(),
-            levels: 0,
-            generation: 0,
-        })
+        Box::new(Watched::new(
+            Arc::clone(&self.0).start_session(version, params),
+        ))
+    }
+}
+
+/// A client's cryptography whose connections have a [`Link`], for peers that only listen.
+#[cfg(feature = "peer")]
+pub struct ClientCrypto(Arc<dyn ClientConfig>);
+
+#[cfg(feature = "peer")]
+impl ClientCrypto {
+    /// Around the cryptography to use: `QuicClientConfig` of rustls.
+    #[must_use]
+    pub fn new(inner: Arc<dyn ClientConfig>) -> Self {
+        Self(inner)
+    }
+}
+
+#[cfg(feature = "peer")]
+impl fmt::Debug for ClientCrypto {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ClientCrypto")
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "peer")]
+impl ClientConfig for ClientCrypto {
+    fn start_session(
+        self: Arc<Self>,
+        version: u32,
+        server_name: &str,
+        params: &TransportParameters,
+    ) -> Result<Box<dyn Session>, ConnectError> {
+        let inner = Arc::clone(&self.0).start_session(version, server_name, params)?;
+        Ok(Box::new(Watched::new(inner)))
     }
 }
 
@@ -81,6 +115,15 @@ struct Watched {
 }
 
 impl Watched {
+    fn new(inner: Box<dyn Session>) -> Self {
+        Self {
+            inner,
+            link: Link::default(),
+            levels: 0,
+            generation: 0,
+        }
+    }
+
     fn watch(&self, pair: KeyPair<Box<dyn PacketKey>>) -> KeyPair<Watcher> {
         let watcher = |key: Box<dyn PacketKey>| Watcher {
             key: key.into(),
@@ -159,6 +202,10 @@ impl Session for Watched {
         let keys = self.inner.next_1rtt_keys()?;
         self.generation += 1;
         let keys = self.watch(keys);
+        #[cfg(feature = "peer")]
+        self.link
+            .state()
+            .set_next(keys.local.phase(), keys.remote.phase());
         Some(KeyPair {
             local: Box::new(keys.local),
             remote: Box::new(keys.remote),

@@ -42,6 +42,8 @@ mod link;
 mod numbers;
 mod state;
 
+#[cfg(feature = "peer")]
+pub use crypto::ClientCrypto;
 pub use crypto::{Crypto, Negotiated};
 pub use link::{Counts, Link, Unfit};
 pub use state::{IN_FLIGHT_MAX, OUTSTANDING_MAX};

@@ -63,6 +63,22 @@ impl Link {
         self.state().open(packet, scratch).is_some()
     }
 
+    /// Appends a packet of these frames to `out`; false before there are keys. With
+    /// [`open_whole`](Self::open_whole) for a peer that is done with `quinn-proto` and answers
+    /// for all that follows: what it sends is acknowledged to nobody but itself.
+    #[cfg(feature = "peer")]
+    pub fn seal_frames(&self, frames: &[u8], out: &mut Vec<u8>) -> bool {
+        let write = |out: &mut Vec<u8>| out.extend_from_slice(frames);
+        self.state().write(write, out).is_some()
+    }
+
+    /// Opens a packet into its frames and gives its number. None when it is not one of this
+    /// connection's, or after a second update of its keys.
+    #[cfg(feature = "peer")]
+    pub fn open_whole(&self, packet: &[u8], frames: &mut BytesMut) -> Option<u64> {
+        self.state().read(packet, frames)
+    }
+
     /// What went the fast way until now.
     #[must_use]
     pub fn counts(&self) -> Counts {

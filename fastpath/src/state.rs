@@ -33,6 +33,10 @@ const SEALED_MAX: u64 = 1 << 22;
 /// peers repeat until they know that theirs were heard.
 const ACK_BYTES_MAX: usize = 192;
 
+/// The longest packet that is opened whole.
+#[cfg(feature = "peer")]
+const PACKET_BYTES_MAX: usize = 1500;
+
 /// Ranges of what is not settled that one may have; more of them are a sign of loss.
 const RANGES_MAX: usize = 16;
 
@@ -94,6 +98,8 @@ pub(crate) struct State {
     acked: u64,
     /// Something was lost, and nobody was told.
     is_troubled: bool,
+    #[cfg(feature = "peer")]
+    next: Option<(Phase, Phase)>,
     /// Sealed with this key.
     sealed: u64,
     counts: Counts,
@@ -165,10 +171,6 @@ impl State {
     }
 
     pub(crate) fn seal(&mut self, datagram: &[u8], out: &mut Vec<u8>) -> Result<(), Unfit> {
-        let (Some(headers), Some(sending), Some(peer)) = (&self.headers, &self.sending, &self.peer)
-        else {
-            return Err(Unfit::TooEarly);
-        };
         if self.is_updating {
             return Err(Unfit::TooEarly);
         }
@@ -181,6 +183,30 @@ impl State {
         if self.sealed >= SEALED_MAX {
             return Err(Unfit::Worn);
         }
+        let datagram = |out: &mut Vec<u8>| {
+            out.push(frames::DATAGRAM_TO_THE_END);
+            out.extend_from_slice(datagram);
+        };
+        let (number, bytes) = self.write(datagram, out).ok_or(Unfit::TooEarly)?;
+        self.sealed += 1;
+        self.counts.sent += 1;
+        self.in_flight += bytes;
+        self.outstanding.push_back((number, bytes as u16));
+        Ok(())
+    }
+
+    /// Appends a packet with these frames to `out`. Gives its number and its length; none
+    /// before there are keys.
+    pub(crate) fn write(
+        &mut self,
+        frames: impl FnOnce(&mut Vec<u8>),
+        out: &mut Vec<u8>,
+    ) -> Option<(u64, usize)> {
+        let (headers, sending, peer) = (
+            self.headers.as_ref()?,
+            self.sending.as_ref()?,
+            self.peer.as_ref()?,
+        );
         let number = self.numbers.take();
         let start = out.len();
         out.push(SHORT_HEADER | sending.bit());
@@ -188,8 +214,7 @@ impl State {
         let field = out.len();
         out.extend_from_slice(&(number as u16).to_be_bytes());
         let body = out.len();
-        out.push(frames::DATAGRAM_TO_THE_END);
-        out.extend_from_slice(datagram);
+        frames(out);
         // Header protection takes 16 bytes from 4 behind the number's first (RFC 9001,
         // section 5.4.2): a tag's worth, and this much before it. An empty frame may do it.
         while out.len() < field + 4 {
@@ -199,37 +224,70 @@ impl State {
         let packet = &mut out[start..];
         sending.key.encrypt(number, packet, body - start);
         headers.local.encrypt(field - start, packet);
-        let bytes = packet.len();
-        self.sealed += 1;
-        self.counts.sent += 1;
-        self.in_flight += bytes;
-        self.outstanding.push_back((number, bytes as u16));
-        Ok(())
+        Some((number, packet.len()))
+    }
+
+    /// The keys after the next update.
+    #[cfg(feature = "peer")]
+    pub(crate) fn set_next(&mut self, sending: Phase, receiving: Phase) {
+        self.next = Some((sending, receiving));
+    }
+
+    /// Opens any packet of the application's space. One that updates the keys is answered with
+    /// ours (RFC 9001, section 6.2).
+    #[cfg(feature = "peer")]
+    pub(crate) fn read(&mut self, packet: &[u8], frames: &mut BytesMut) -> Option<u64> {
+        let mut copy = [0; PACKET_BYTES_MAX];
+        let copy = copy.get_mut(..packet.len())?;
+        copy.copy_from_slice(packet);
+        let mut number = self.decrypt(copy, frames);
+        if number.is_none()
+            && let Some((sending, receiving)) = self.next.take()
+        {
+            copy.copy_from_slice(packet);
+            let before = self.receiving.replace(receiving);
+            number = self.decrypt(copy, frames);
+            if number.is_some() {
+                self.sending = Some(sending);
+            } else {
+                let receiving = std::mem::replace(&mut self.receiving, before);
+                self.next = receiving.map(|receiving| (sending, receiving));
+            }
+        }
+        self.received = self.received.max(number?);
+        number
+    }
+
+    /// Opens a packet with a short header and its number into `frames`.
+    fn decrypt(&self, packet: &mut [u8], frames: &mut BytesMut) -> Option<u64> {
+        const FIELD: usize = 1 + CID_BYTES;
+        let (headers, receiving) = (self.headers.as_ref()?, self.receiving.as_ref()?);
+        if packet.len() < FIELD + 4 + TAG_BYTES || packet[0] & 0x80 != 0 {
+            return None;
+        }
+        headers.remote.decrypt(FIELD, packet);
+        if packet[0] & (KEY_PHASE | RESERVED) != receiving.bit() {
+            return None;
+        }
+        let body = FIELD + usize::from(packet[0] & 3) + 1;
+        let number = expand(&packet[FIELD..body], self.received + 1);
+        frames.clear();
+        frames.extend_from_slice(&packet[body..]);
+        receiving
+            .key
+            .decrypt(number, &packet[..body], frames)
+            .ok()?;
+        Some(number)
     }
 
     pub(crate) fn open(&mut self, packet: &[u8], scratch: &mut BytesMut) -> Option<()> {
-        const FIELD: usize = 1 + CID_BYTES;
-        let (headers, receiving) = (self.headers.as_ref()?, self.receiving.as_ref()?);
-        let is_small = (FIELD + 4 + TAG_BYTES..=ACK_BYTES_MAX).contains(&packet.len());
-        if !is_small
-            || packet[0] & 0x80 != 0
-            || self.numbers.are_plain()
-            || self.quinn.len() >= QUINN_MAX
-        {
+        if self.numbers.are_plain() || self.quinn.len() >= QUINN_MAX {
             return None;
         }
         let mut copy = [0; ACK_BYTES_MAX];
-        let copy = &mut copy[..packet.len()];
+        let copy = copy.get_mut(..packet.len())?;
         copy.copy_from_slice(packet);
-        headers.remote.decrypt(FIELD, copy);
-        if copy[0] & (KEY_PHASE | RESERVED) != receiving.bit() {
-            return None;
-        }
-        let body = FIELD + usize::from(copy[0] & 3) + 1;
-        let number = expand(&copy[FIELD..body], self.received + 1);
-        scratch.clear();
-        scratch.extend_from_slice(&copy[body..]);
-        receiving.key.decrypt(number, &copy[..body], scratch).ok()?;
+        let number = self.decrypt(copy, scratch)?;
         let (mut ranges, mut count, mut is_empty) = ([(0, 0); RANGES_MAX], 0, true);
         let unsettled = self.unsettled();
         frames::only_acks(scratch, &mut |low, high| {

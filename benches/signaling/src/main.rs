@@ -49,7 +49,7 @@ struct RunArguments {
     #[arg(long, default_value_t = 1_000)]
     members: usize,
     /// Messages a second on average.
-    #[arg(long, value_delimiter = ',', default_values_t = [20, 50, 100, 200])]
+    #[arg(long, value_delimiter = ',', default_values_t = [20, 50, 100, 200, 400])]
     rates: Vec<u32>,
     /// Seconds of messages in each round.
     #[arg(long, default_value_t = 10)]

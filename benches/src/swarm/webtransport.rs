@@ -3,16 +3,18 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use engine::Batch;
-use engine::testing::{ClientEvent, Clients, Udp, client_config};
+use engine::testing::{ClientEvent, Clients, Udp, client_config, handed_over_config};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustc_hash::FxHashMap;
 use wire::audio::Datagram;
 use wire::frame::write_framed;
 
-use super::{Arguments, Awaits, Ears, Flock, Listener, PER_ADDRESS, PING, home, now};
+use super::light::{Light, Packet};
+use super::{Arguments, Awaits, Ears, Flock, Listener, PER_ADDRESS, PING, Way, home, now};
 use crate::trust;
 
 pub(super) struct Listeners {
@@ -35,7 +37,16 @@ struct Home {
     udp: Udp,
     clients: Clients,
     arena: BytesMut,
+    /// The frames of a packet that was opened without quinn.
+    opened: BytesMut,
+    server: SocketAddr,
     guests: Vec<Option<Guest>>,
+    /// Those who went on without quinn, by the connection id their packets bear.
+    lights: FxHashMap<u64, usize>,
+    /// When they acknowledge what has come until then.
+    owing: VecDeque<(Instant, usize, u64)>,
+    /// How many packets they wait for; none when all stay with quinn.
+    ack_every: Option<u32>,
 }
 
 struct Guest {
@@ -43,22 +54,32 @@ struct Guest {
     generation: u64,
     is_open: bool,
     listener: Listener,
+    light: Option<Box<Light>>,
 }
+
+/// Clients acknowledge so long after a packet at the latest (RFC 9000, section 18.2).
+const ACK_DELAY: Duration = Duration::from_millis(25);
 
 impl Listeners {
     pub(super) fn new(arguments: &Arguments) -> anyhow::Result<Self> {
+        let is_light = arguments.way == Way::WebTransport;
+        let config = match is_light {
+            true => handed_over_config(trust::anybody()?),
+            false => client_config(trust::anybody()?),
+        };
         let mut homes = Vec::new();
         // Those who leave count for some time still.
         for number in 0..arguments.listeners.div_ceil(PER_ADDRESS).max(4) {
             homes.push(Home {
                 udp: Udp::bind(home(number * PER_ADDRESS))?,
-                clients: Clients::new(
-                    client_config(trust::anybody()?),
-                    rand::random(),
-                    Instant::now(),
-                ),
+                clients: Clients::new(config.clone(), rand::random(), Instant::now()),
                 arena: BytesMut::new(),
+                opened: BytesMut::new(),
+                server: arguments.server,
                 guests: Vec::new(),
+                lights: FxHashMap::default(),
+                owing: VecDeque::new(),
+                ack_every: is_light.then_some(arguments.ack_every),
             });
         }
         Ok(Self {
@@ -85,9 +106,7 @@ impl Listeners {
                 if !guest.is_open {
                     continue;
                 }
-                let mut frame = Vec::new();
-                write_framed(&super::ping(), &mut frame);
-                home.clients.write(number, &frame);
+                home.say(number, &super::ping(), &mut self.batch);
             }
         }
     }
@@ -112,6 +131,7 @@ impl Flock for Listeners {
                 asked: now,
                 awaits: Some(Awaits::FirstSound),
             },
+            light: None,
         });
         self.members.push_back((number, client, generation));
         self.pings
@@ -123,8 +143,7 @@ impl Flock for Listeners {
         while let Some((home, number, generation)) = self.members.pop_front() {
             let home = &mut self.homes[home];
             if home.guest(number, generation).is_some() {
-                home.guests[number] = None;
-                home.clients.close(Instant::now(), number, 0, "");
+                home.leave(number, &mut self.batch);
                 return true;
             }
         }
@@ -134,9 +153,7 @@ impl Flock for Listeners {
     fn zap(&mut self, number: usize, station: u32) -> anyhow::Result<()> {
         let (home, number, _) = self.members[number];
         let home = &mut self.homes[home];
-        let mut frame = Vec::new();
-        write_framed(&super::listen(station)?, &mut frame);
-        home.clients.write(number, &frame);
+        home.say(number, &super::listen(station)?, &mut self.batch);
         if let Some(guest) = &mut home.guests[number] {
             guest.listener.station = station;
             guest.listener.asked = Instant::now();
@@ -171,28 +188,71 @@ impl Home {
     }
 
     fn turn(&mut self, batch: &mut Batch, ears: &mut Ears, idle: bool) -> anyhow::Result<bool> {
+        let mut is_busy = false;
+        let mut arrived = None;
+        let mut events = Vec::new();
+        let mut closed = Vec::new();
+        batch.clear();
         let Self {
             udp,
             clients,
             arena,
+            opened,
+            guests,
+            lights,
+            owing,
+            ack_every,
             ..
         } = self;
-        let mut is_busy = false;
-        let mut arrived = None;
         let more = udp.receive(|remote, bytes| {
             is_busy = true;
-            let (now, _) = *arrived.get_or_insert_with(now);
+            let (now, micros) = *arrived.get_or_insert_with(now);
             if arena.capacity() < bytes.len() {
                 arena.reserve(64 * 1024);
             }
-            arena.extend_from_slice(bytes);
-            clients.handle_datagram(now, remote, arena.split());
+            let cid = cid(bytes);
+            let number = cid.and_then(|cid| lights.get(&cid)).copied();
+            let Some(number) = number else {
+                arena.extend_from_slice(bytes);
+                clients.handle_datagram(now, remote, arena.split());
+                events
+                    .extend(std::iter::from_fn(|| clients.poll_event()).map(|event| (cid, event)));
+                return;
+            };
+            let Some(Some(guest)) = guests.get_mut(number) else {
+                return;
+            };
+            let Some(light) = &mut guest.light else {
+                return;
+            };
+            let listener = &mut guest.listener;
+            let packet = light.handle_packet(bytes, opened, |datagram| {
+                if let Ok(datagram) = Datagram::decode(datagram) {
+                    ears.hear(listener, datagram.packet, micros);
+                }
+            });
+            match packet {
+                Packet::Owed(1) => owing.push_back((now + ACK_DELAY, number, guest.generation)),
+                Packet::Owed(owed) if ack_every.is_some_and(|every| owed >= every) => {
+                    acknowledge(light, remote, batch);
+                }
+                Packet::Close => closed.push(number),
+                Packet::Owed(_) | Packet::Unknown => {}
+            }
         })?;
         let (now, micros) = arrived.unwrap_or_else(now);
-        while let Some(event) = self.clients.poll_event() {
-            self.handle(event, micros, ears, idle)?;
+        for number in closed {
+            self.lose(number, "closed", ears);
         }
+        for (cid, event) in events {
+            self.handle(event, cid, micros, ears, idle)?;
+        }
+        self.acknowledge_what_is_due(now, batch);
+        self.udp.send(batch);
         self.clients.handle_timeouts(now);
+        while let Some(event) = self.clients.poll_event() {
+            self.handle(event, None, micros, ears, idle)?;
+        }
         loop {
             batch.clear();
             let more = self.clients.poll_transmit(now, batch);
@@ -204,9 +264,62 @@ impl Home {
         Ok(more || is_busy)
     }
 
+    fn acknowledge_what_is_due(&mut self, now: Instant, batch: &mut Batch) {
+        while let Some(&(due, number, generation)) = self.owing.front() {
+            if due > now || batch.is_full() {
+                return;
+            }
+            self.owing.pop_front();
+            let server = self.server;
+            if let Some(Some(guest)) = self.guests.get_mut(number)
+                && guest.generation == generation
+                && let Some(light) = guest.light.as_mut().filter(|light| light.owes())
+            {
+                acknowledge(light, server, batch);
+            }
+        }
+    }
+
+    /// Writes a frame on a guest's control stream.
+    fn say(&mut self, number: usize, json: &str, batch: &mut Batch) {
+        let mut frame = Vec::new();
+        write_framed(json, &mut frame);
+        let light = self.guests[number]
+            .as_mut()
+            .and_then(|guest| guest.light.as_mut());
+        let Some(light) = light else {
+            self.clients.write(number, &frame);
+            return;
+        };
+        batch.clear();
+        let server = self.server;
+        batch.push(|out| light.say(&frame, out).then_some((server, None)));
+        self.udp.send(batch);
+    }
+
+    fn leave(&mut self, number: usize, batch: &mut Batch) {
+        let guest = self.guests[number].take();
+        let Some(mut light) = guest.and_then(|guest| guest.light) else {
+            self.clients.close(Instant::now(), number, 0, "");
+            return;
+        };
+        batch.clear();
+        let server = self.server;
+        batch.push(|out| light.close(out).then_some((server, None)));
+        self.udp.send(batch);
+        self.forget(number);
+    }
+
+    /// Forgets one who went on without quinn.
+    fn forget(&mut self, number: usize) {
+        self.lights.retain(|_, other| *other != number);
+        self.clients.release(number);
+    }
+
     fn handle(
         &mut self,
         event: ClientEvent,
+        cid: Option<u64>,
         micros: u64,
         ears: &mut Ears,
         idle: bool,
@@ -231,6 +344,7 @@ impl Home {
                     && let Ok(datagram) = Datagram::decode(&bytes)
                 {
                     ears.hear(&mut guest.listener, datagram.packet, micros);
+                    self.lighten(number, cid);
                 }
             }
             ClientEvent::Lost(number, why) => self.lose(number, &why, ears),
@@ -247,11 +361,41 @@ impl Home {
         Ok(())
     }
 
-    fn lose(&mut self, number: usize, why: &str, ears: &mut Ears) {
-        if let Some(guest) = self.guests.get_mut(number)
-            && guest.take().is_some()
-        {
-            ears.lose(why);
+    /// Goes on without quinn with one who hears its station.
+    fn lighten(&mut self, number: usize, cid: Option<u64>) {
+        let (Some(_), Some(cid), Some(Some(guest))) =
+            (self.ack_every, cid, self.guests.get_mut(number))
+        else {
+            return;
+        };
+        if let Some(rest) = self.clients.hand_over(number) {
+            guest.light = Some(Box::new(Light::new(rest)));
+            self.lights.insert(cid, number);
         }
     }
+
+    fn lose(&mut self, number: usize, why: &str, ears: &mut Ears) {
+        if let Some(guest) = self.guests.get_mut(number)
+            && let Some(guest) = guest.take()
+        {
+            ears.lose(why);
+            if guest.light.is_some() {
+                self.forget(number);
+            }
+        }
+    }
+}
+
+fn acknowledge(light: &mut Light, server: SocketAddr, batch: &mut Batch) {
+    // A batch has room for as many packets as one takes in.
+    if !batch.is_full() {
+        batch.push(|out| light.acknowledge(out).then_some((server, None)));
+    }
+}
+
+/// The connection id of a packet with a short header.
+fn cid(bytes: &[u8]) -> Option<u64> {
+    let (first, rest) = bytes.split_first()?;
+    let cid = rest.first_chunk()?;
+    (first & 0x80 == 0).then(|| u64::from_le_bytes(*cid))
 }

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use fastpath::{ClientCrypto, Link};
 use quinn_proto::crypto::rustls::QuicClientConfig;
 use quinn_proto::{
     ClientConfig, Connection, ConnectionError, ConnectionHandle, DatagramEvent, Dir, Endpoint,
-    EndpointConfig, Event as QuicEvent, ReadError, StreamEvent, StreamId, TransportConfig, VarInt,
+    EndpointConfig, EndpointEvent, Event as QuicEvent, ReadError, StreamEvent, StreamId,
+    TransportConfig, VarInt,
 };
 use wire::varint;
 use wtransport_proto::bytes::BufferReader;
@@ -49,10 +51,23 @@ struct Client {
     answer: Vec<u8>,
     is_open: bool,
     control: Option<StreamId>,
+    /// Bytes written on it.
+    control_bytes: u64,
     unis: Vec<(StreamId, Vec<u8>, bool)>,
     is_dirty: bool,
     /// Datagrams are counted, not handed out.
     datagrams: u64,
+}
+
+/// What is left of a client that was handed over.
+#[derive(Debug)]
+pub struct HandedOver {
+    /// Opens and seals packets.
+    pub link: Link,
+    /// The stream the session is controlled on, and the bytes written there.
+    pub control: StreamId,
+    /// See `control`.
+    pub control_bytes: u64,
 }
 
 /// Clients by number; numbers are used again.
@@ -75,7 +90,20 @@ pub struct Clients {
 /// meets an ordinary peer, acknowledging every second packet.
 #[must_use]
 pub fn client_config(tls: Arc<rustls::ClientConfig>) -> ClientConfig {
-    let crypto = QuicClientConfig::try_from(tls).expect("TLS 1.3 with AES-128-GCM");
+    configured(Arc::new(quic(tls)))
+}
+
+/// The same, for clients that are [handed over](Clients::hand_over).
+#[must_use]
+pub fn handed_over_config(tls: Arc<rustls::ClientConfig>) -> ClientConfig {
+    configured(Arc::new(ClientCrypto::new(Arc::new(quic(tls)))))
+}
+
+fn quic(tls: Arc<rustls::ClientConfig>) -> QuicClientConfig {
+    QuicClientConfig::try_from(tls).expect("TLS 1.3 with AES-128-GCM")
+}
+
+fn configured(crypto: Arc<dyn quinn_proto::crypto::ClientConfig>) -> ClientConfig {
     let mut transport = TransportConfig::default();
     transport
         .max_concurrent_bidi_streams(VarInt::from_u32(2))
@@ -84,7 +112,7 @@ pub fn client_config(tls: Arc<rustls::ClientConfig>) -> ClientConfig {
         .datagram_receive_buffer_size(Some(64 * 1024))
         .keep_alive_interval(Some(Duration::from_secs(10)))
         .enable_segmentation_offload(false);
-    let mut config = ClientConfig::new(Arc::new(crypto));
+    let mut config = ClientConfig::new(crypto);
     config.transport_config(Arc::new(transport));
     config
 }
@@ -131,6 +159,7 @@ impl Clients {
             answer: Vec::new(),
             is_open: false,
             control: None,
+            control_bytes: 0,
             unis: Vec::new(),
             is_dirty: false,
             datagrams: 0,
@@ -195,6 +224,7 @@ impl Clients {
         };
         let stream = client.control.expect("the session is open");
         let written = client.conn.send_stream(stream).write(bytes).unwrap_or(0);
+        client.control_bytes += written as u64;
         self.after_input(number);
         written
     }
@@ -210,6 +240,27 @@ impl Clients {
         bytes.extend_from_slice(payload);
         let _ = client.conn.datagrams().send(bytes.into(), true);
         self.after_input(number);
+    }
+
+    /// Ends quinn's part in an open session: from here on the caller opens and seals its
+    /// packets. None without [`handed_over_config`]. The number stays taken until it is
+    /// [released](Self::release).
+    pub fn hand_over(&mut self, number: usize) -> Option<HandedOver> {
+        let client = self.clients.get(number)?.as_ref()?;
+        let handed = HandedOver {
+            link: Link::of(&client.conn)?,
+            control: client.control?,
+            control_bytes: client.control_bytes,
+        };
+        self.clients[number] = None;
+        self.wheel.set(number, None);
+        Some(handed)
+    }
+
+    /// Gives back the number of one that was handed over.
+    pub fn release(&mut self, number: usize) {
+        let handle = ConnectionHandle(number);
+        self.endpoint.handle_event(handle, EndpointEvent::drained());
     }
 
     /// The connection, to do unusual things with.
@@ -455,6 +506,7 @@ impl Client {
         varint::encode(u64::from(connect), &mut header);
         let _ = self.conn.send_stream(control).write(&header);
         self.control = Some(control);
+        self.control_bytes = header.len() as u64;
         self.is_open = true;
     }
 
