@@ -232,10 +232,10 @@ impl Home {
                 }
             });
             match packet {
-                Packet::Owed(1) => owing.push_back((now + ACK_DELAY, number, guest.generation)),
                 Packet::Owed(owed) if ack_every.is_some_and(|every| owed >= every) => {
                     acknowledge(light, remote, batch);
                 }
+                Packet::Owed(1) => owing.push_back((now + ACK_DELAY, number, guest.generation)),
                 Packet::Close => closed.push(number),
                 Packet::Owed(_) | Packet::Unknown => {}
             }

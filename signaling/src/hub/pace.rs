@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 /// Up to so many subscribers are told at once: there is little to save.
 const FEW: usize = 100;
 
-/// How long after it was asked for an event waits for others, for each subscriber: some times what telling one costs,
-/// so that a crowd takes its share of the processor and no more.
+/// How long after it was asked for an event waits for others, for each subscriber: some times
+/// what telling one costs, so that a crowd takes its share of the processor and no more.
 const WAIT_EACH: Duration = Duration::from_micros(38);
 
 /// The longest an event waits for others. As the time its commit takes counts, a slow disk makes
