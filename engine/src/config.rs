@@ -89,6 +89,9 @@ pub enum ConfigError {
     /// QUIC's first packets need TLS_AES_128_GCM_SHA256.
     #[error("the TLS configuration lacks TLS 1.3 with AES-128-GCM")]
     NoInitialCipher,
+    /// rustls does not begin a session with it.
+    #[error("the TLS configuration is not for QUIC: {0}")]
+    Tls(rustls::Error),
     /// A number is out of QUIC's range.
     #[error("{0} is out of range")]
     Range(&'static str),
@@ -209,8 +212,6 @@ pub(crate) fn quic(
     if !config.tls.alpn_protocols.iter().any(|name| name == b"h3") {
         return Err(ConfigError::NoAlpn);
     }
-    let crypto =
-        QuicServerConfig::try_from(config.tls.clone()).map_err(|_| ConfigError::NoInitialCipher)?;
     let reset_key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &secrets.reset);
     let token_key = ring::hkdf::Salt::new(ring::hkdf::HKDF_SHA256, &[]).extract(&secrets.token);
 
@@ -224,15 +225,26 @@ pub(crate) fn quic(
         // After a thread's restart all its listeners should hear of it soon.
         .min_reset_interval(Duration::from_millis(1));
 
-    let mut crypto: Arc<dyn quinn_proto::crypto::ServerConfig> = Arc::new(crypto);
-    if config.fast_path {
-        crypto = Arc::new(fastpath::Crypto::new(crypto));
-    }
-    let mut server = ServerConfig::new(crypto, Arc::new(token_key));
+    let mut server = ServerConfig::new(crypto(config)?, Arc::new(token_key));
     server
         .transport_config(Arc::new(config.transport()?))
         .max_incoming(config.handshakes_max)
         .incoming_buffer_size(16 * 1024)
         .incoming_buffer_size_total(4 << 20);
     Ok((endpoint, server))
+}
+
+fn crypto(config: &Config) -> Result<Arc<dyn quinn_proto::crypto::ServerConfig>, ConfigError> {
+    let tls = Arc::clone(&config.tls);
+    if config.fast_path {
+        return match fastpath::Crypto::new(tls) {
+            Ok(crypto) => Ok(Arc::new(crypto)),
+            Err(fastpath::ConfigError::NoInitialCipher) => Err(ConfigError::NoInitialCipher),
+            Err(fastpath::ConfigError::Tls(error)) => Err(ConfigError::Tls(error)),
+        };
+    }
+    match QuicServerConfig::try_from(tls) {
+        Ok(crypto) => Ok(Arc::new(crypto)),
+        Err(_) => Err(ConfigError::NoInitialCipher),
+    }
 }

@@ -16,17 +16,23 @@ use quinn_proto::{ConnectionId, Side, TransportError};
 
 use crate::link::Link;
 use crate::state::{HeaderKeys, Phase};
+use crate::tls::{ConfigError, Tls};
 
 /// A server's cryptography whose connections have a [`Link`].
 ///
-/// Their connection ids must be eight bytes long.
-pub struct Crypto(Arc<dyn ServerConfig>);
+/// Their connection ids must be eight bytes long. What a session has of TLS goes with the end
+/// of its handshake, so it exports no keying material after that.
+pub struct Crypto(Arc<Tls>);
 
 impl Crypto {
-    /// Around the cryptography to use: `QuicServerConfig` of rustls.
-    #[must_use]
-    pub fn new(inner: Arc<dyn ServerConfig>) -> Self {
-        Self(inner)
+    /// With rustls's configuration, which must have TLS 1.3 and no early data of a size that
+    /// QUIC does not know.
+    ///
+    /// # Errors
+    ///
+    /// What of it is not for QUIC.
+    pub fn new(tls: Arc<rustls::ServerConfig>) -> Result<Self, ConfigError> {
+        Ok(Self(Arc::new(Tls::new(tls)?)))
     }
 }
 
@@ -42,11 +48,11 @@ impl ServerConfig for Crypto {
         version: u32,
         dst_cid: &ConnectionId,
     ) -> Result<Keys, UnsupportedVersion> {
-        self.0.initial_keys(version, dst_cid)
+        self.0.quic().initial_keys(version, dst_cid)
     }
 
     fn retry_tag(&self, version: u32, orig_dst_cid: &ConnectionId, packet: &[u8]) -> [u8; 16] {
-        self.0.retry_tag(version, orig_dst_cid, packet)
+        self.0.quic().retry_tag(version, orig_dst_cid, packet)
     }
 
     fn start_session(
@@ -54,9 +60,8 @@ impl ServerConfig for Crypto {
         version: u32,
         params: &TransportParameters,
     ) -> Box<dyn Session> {
-        Box::new(Watched::new(
-            Arc::clone(&self.0).start_session(version, params),
-        ))
+        let session = Arc::clone(&self.0).session(version, params);
+        Box::new(Watched::new(Box::new(session)))
     }
 }
 

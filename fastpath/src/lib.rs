@@ -8,8 +8,8 @@
 //!
 //! # How
 //!
-//! `quinn-proto` lets the caller bring the cryptography. [`Crypto`] wraps what rustls gives and
-//! so sees each packet of the application's space just before it is sealed and just after it is
+//! `quinn-proto` lets the caller bring the cryptography. [`Crypto`] wraps what rustls gives,
+//! which it keeps for no longer than the handshake, and so sees each packet of the application's space just before it is sealed and just after it is
 //! opened. There is one sequence of packet numbers on the wire, and the fast path takes numbers
 //! out of it: a packet of `quinn-proto`'s gets its number on the wire when it is sealed, and an
 //! acknowledgement that was opened is rewritten into the numbers `quinn-proto` knows, with the
@@ -41,9 +41,11 @@ mod frames;
 mod link;
 mod numbers;
 mod state;
+mod tls;
 
 #[cfg(feature = "peer")]
 pub use crypto::ClientCrypto;
 pub use crypto::{Crypto, Negotiated};
 pub use link::{Counts, Link, Unfit};
 pub use state::{IN_FLIGHT_MAX, OUTSTANDING_MAX};
+pub use tls::ConfigError;
