@@ -137,6 +137,8 @@ impl Outgoing {
                 Err(WriteError::Stopped(_) | WriteError::ClosedStream) => return self.over(),
             }
         }
+        // A session waits far longer than it writes: no room is kept for the next time.
+        self.waiting = VecDeque::new();
         if self.ending {
             match conn.send_stream(stream).finish() {
                 Ok(()) => self.state = State::Finishing,

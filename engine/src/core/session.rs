@@ -162,7 +162,8 @@ impl Session {
     /// Looks at the packets that were put off. Returns whether there were any.
     pub(super) fn absorb(&mut self) -> bool {
         let any = !self.deferred.is_empty();
-        for event in self.deferred.drain(..) {
+        // The list is as large as a dozen of acknowledgements, and seldom needed: it goes, too.
+        for event in std::mem::take(&mut self.deferred) {
             self.conn.handle_event(event);
         }
         any

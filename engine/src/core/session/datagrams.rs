@@ -1,5 +1,6 @@
 //! Datagrams of one session, out and in.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -74,6 +75,7 @@ impl Session {
                 Err(_) => self.frames_dropped += 1,
             }
         }
+        self.late = VecDeque::new();
     }
 
     /// Whether every datagram given to quinn is in a packet already.
