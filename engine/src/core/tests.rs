@@ -14,6 +14,7 @@ use crate::testing::{ClientEvent, Pair};
 mod fastpath;
 mod faults;
 mod hostile;
+mod peer;
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
