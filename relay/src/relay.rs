@@ -108,7 +108,7 @@ impl Relay {
             stations: Stations::new(&config, Arc::clone(&gate), Arc::clone(&metrics)),
             gate,
             metrics,
-            timing: config.timing.clone(),
+            timing: Arc::new(config.timing.clone()),
         });
         let host = Host::new(shared, config.limits.sessions);
         Ok(Self {

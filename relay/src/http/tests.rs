@@ -32,7 +32,7 @@ fn app() -> App {
         gate: Arc::new(NoGate),
         stations: Stations::new(&config, Arc::new(NoGate), Arc::clone(&metrics)),
         metrics,
-        timing: config.timing.clone(),
+        timing: Arc::new(config.timing.clone()),
     };
     let host = Host::new(Arc::new(shared), 10);
     let app = App {

@@ -5,6 +5,7 @@
 //! rest of the relay is handed out as an [`Ask`]; requests are handled in
 //! order, so the driver answers it before it brings the next frame.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wire::StationId;
@@ -47,11 +48,12 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(2);
 /// The state of one session.
 #[derive(Debug)]
 pub(crate) struct Core {
-    timing: Timing,
+    timing: Arc<Timing>,
     opened: Instant,
     greeted: bool,
     last_request: Instant,
-    identity: Option<Identity>,
+    /// In a box: most sessions listen, and are nobody's.
+    identity: Option<Box<Identity>>,
     requests: Bucket,
     refusals: Bucket,
     titles: Bucket,
@@ -137,7 +139,7 @@ impl End {
 
 impl Core {
     /// A session that begins at `now`.
-    pub(crate) fn new(timing: Timing, now: Now) -> Self {
+    pub(crate) fn new(timing: Arc<Timing>, now: Now) -> Self {
         let now = now.instant;
         Self {
             timing,
@@ -221,7 +223,7 @@ impl Core {
     /// `hello` went through.
     pub(crate) fn greeted(&mut self, identity: Option<Identity>) {
         self.greeted = true;
-        self.identity = identity;
+        self.identity = identity.map(Box::new);
     }
 
     /// Replaces the session's token by one of the same user. True when the session
@@ -237,7 +239,7 @@ impl Core {
         }
         let station = self.publishing.as_ref();
         let lost = station.is_some_and(|station| !identity.may_publish(station));
-        self.identity = Some(identity);
+        self.identity = Some(Box::new(identity));
         Ok(lost)
     }
 

@@ -15,7 +15,7 @@ use wire::message::{
 use super::SessionId;
 use super::core::{Ask, Core, Due, End, Verdict, limits, user};
 use super::gated::{Done, Gated, Job};
-use super::host::{Inbound, Shared};
+use super::host::{Inbound, Shared, bye};
 use super::ingress::Ingress;
 use super::outbox::{Frame, Outbox};
 use crate::clock::Now;
@@ -51,7 +51,7 @@ impl Driver {
     /// Runs until the session has a reason to end, or the transport is gone (`done`).
     pub(super) async fn run(
         &mut self,
-        mut frames: mpsc::Receiver<Inbound>,
+        mut frames: mpsc::Receiver<Box<Inbound>>,
         drain: &CancellationToken,
     ) -> End {
         loop {
@@ -66,7 +66,7 @@ impl Driver {
                     self.handle_done(done);
                     None
                 }
-                inbound = frames.recv(), if has_room => match inbound {
+                inbound = frames.recv(), if has_room => match inbound.map(|inbound| *inbound) {
                     // In a box, so that a session that waits is no larger for what it may
                     // have to do.
                     Some(Inbound::Frame(json)) => {
@@ -208,14 +208,18 @@ impl Driver {
         }
     }
 
-    /// Tells the gate that the session is over.
-    pub(super) fn leave_gate(&mut self) {
+    /// Tells everybody that the session is over, the client last.
+    pub(super) fn part(&mut self, end: &End) {
+        // No datagram is taken from a session that is over.
+        self.ingress.stop();
+        self.shared.stations.leave(self.id);
         if let Some(gated) = self.gated.take() {
             gated.end(match self.orderly {
                 true => SessionEnd::Orderly,
                 false => SessionEnd::Abrupt,
             });
         }
+        self.outbox.finish(bye(end));
     }
 
     fn count(&self, method: &'static str) {

@@ -1,6 +1,7 @@
 //! Where transports bring new clients, and where a shutdown tells them all.
 
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use rand::Rng;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wire::code::{CloseCode, ErrorCode};
@@ -40,7 +42,7 @@ pub(crate) struct Shared {
     pub(crate) gate: Arc<dyn Gate>,
     pub(crate) stations: Arc<Stations>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) timing: Timing,
+    pub(crate) timing: Arc<Timing>,
 }
 
 /// Opens sessions, counts them and ends them all on shutdown.
@@ -73,11 +75,26 @@ pub(crate) enum Inbound {
     Goodbye,
 }
 
+/// Hands what a client sent to its session; breaks when nothing more is to be read.
+pub(crate) async fn hand(frames: &mpsc::Sender<Box<Inbound>>, inbound: Inbound) -> ControlFlow<()> {
+    let is_last = !matches!(inbound, Inbound::Frame(_));
+    let is_gone = match frames.try_send(Box::new(inbound)) {
+        Ok(()) => false,
+        Err(TrySendError::Closed(_)) => true,
+        Err(TrySendError::Full(inbound)) => Box::pin(frames.send(inbound)).await.is_err(),
+    };
+    match is_gone || is_last {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    }
+}
+
 /// A transport's side of a session. Dropping it tells the session that its client is gone.
 #[derive(Debug)]
 pub(crate) struct Port {
-    /// Control frames from the client. Waiting for room stops the reading.
-    pub(crate) frames: mpsc::Sender<Inbound>,
+    /// Control frames from the client. Waiting for room stops the reading. In boxes, as the
+    /// channel takes room for 32 of them before the first has come.
+    pub(crate) frames: mpsc::Sender<Box<Inbound>>,
     /// Datagrams from the client.
     pub(crate) ingress: Arc<Ingress>,
     /// Everything for the client but sound. After its end comes the close.
@@ -149,7 +166,7 @@ impl Host {
         let driver = Driver {
             id: SessionId(self.last.fetch_add(1, Ordering::Relaxed)),
             name: format!("{:032x}", rand::random::<u128>()),
-            core: Core::new(self.shared.timing.clone(), now),
+            core: Core::new(Arc::clone(&self.shared.timing), now),
             outbox: Arc::clone(&outbox),
             ingress: Arc::clone(&ingress),
             shared: Arc::clone(&self.shared),
@@ -213,54 +230,51 @@ impl Drop for Seat {
     }
 }
 
-/// Runs a session from its first to its last moment; a panic in it ends it alone.
-async fn run(
+/// Runs a session from its first to its last moment; a panic in it ends it alone. What an
+/// `async fn` is given it would keep twice.
+fn run(
     mut driver: Driver,
-    frames: mpsc::Receiver<Inbound>,
+    frames: mpsc::Receiver<Box<Inbound>>,
     drain: CancellationToken,
     peer: Peer,
     listener: Arc<Listener>,
-    _seat: Seat,
-) {
-    let shared = Arc::clone(&driver.shared);
+    seat: Seat,
+) -> impl Future<Output = ()> {
     let began = Instant::now();
-    let sessions = shared.metrics.sessions.get_or_create_owned(&peer.transport);
-    sessions.inc();
-    let transport = peer.transport.name();
-    tracing::info!(session = driver.name, transport, remote = %peer.address, "session begins");
-    let ended = AssertUnwindSafe(driver.run(frames, &drain))
-        .catch_unwind()
-        .await;
-    let end = ended.unwrap_or_else(|_| {
-        tracing::error!(session = driver.name, "a session's task panicked");
-        End::new(CloseCode::Internal, "the relay failed")
-    });
-    // No datagram is taken from a session that is over.
-    driver.ingress.stop();
-    shared.stations.leave(driver.id);
-    driver.leave_gate();
-    driver.outbox.finish(bye(&end));
-    sessions.dec();
-    let code = code_name(end.code);
-    shared
-        .metrics
-        .sessions_ended
-        .get_or_create(&EndLabel { code: code.clone() })
-        .inc();
-    if end.code == CloseCode::SlowConsumer {
-        shared.metrics.control_overflows.inc();
+    let metrics = Arc::clone(&driver.shared.metrics);
+    async move {
+        let sessions = metrics.sessions.get_or_create_owned(&peer.transport);
+        sessions.inc();
+        let transport = peer.transport.name();
+        tracing::info!(session = driver.name, transport, remote = %peer.address, "session begins");
+        let ended = AssertUnwindSafe(driver.run(frames, &drain))
+            .catch_unwind()
+            .await;
+        let end = ended.unwrap_or_else(|_| {
+            tracing::error!(session = driver.name, "a session's task panicked");
+            End::new(CloseCode::Internal, "the relay failed")
+        });
+        driver.part(&end);
+        sessions.dec();
+        let code = code_name(end.code);
+        let ended = EndLabel { code: code.clone() };
+        metrics.sessions_ended.get_or_create(&ended).inc();
+        if end.code == CloseCode::SlowConsumer {
+            metrics.control_overflows.inc();
+        }
+        tracing::info!(
+            session = driver.name,
+            transport = peer.transport.name(),
+            remote = %peer.address,
+            client = driver.client,
+            code,
+            reason = end.reason,
+            seconds = began.elapsed().as_secs(),
+            dropped = listener.dropped(),
+            "session ends"
+        );
+        drop(seat);
     }
-    tracing::info!(
-        session = driver.name,
-        transport,
-        remote = %peer.address,
-        client = driver.client,
-        code,
-        reason = end.reason,
-        seconds = began.elapsed().as_secs(),
-        dropped = listener.dropped(),
-        "session ends"
-    );
 }
 
 /// What a client is told when its session ends, with the time to come back spread at random.

@@ -26,7 +26,8 @@ pub(crate) struct Ingress {
 
 #[derive(Debug)]
 struct State {
-    ingest: Option<Ingest>,
+    /// In a box: most sessions listen.
+    ingest: Option<Box<Ingest>>,
     strays: Bucket,
 }
 
@@ -91,12 +92,12 @@ impl Ingress {
 
     /// Makes the session a source.
     pub(crate) fn start(&self, ingest: Ingest) {
-        self.lock().ingest = Some(ingest);
+        self.lock().ingest = Some(Box::new(ingest));
     }
 
     /// The session is no source any more; gives back what it was.
     pub(crate) fn stop(&self) -> Option<Ingest> {
-        self.lock().ingest.take()
+        self.lock().ingest.take().map(|ingest| *ingest)
     }
 
     /// The publish the session makes now.

@@ -40,11 +40,11 @@ const TURN: Duration = Duration::from_secs(10);
 
 /// The open sessions by what their clients alone know.
 #[derive(Debug, Default)]
-pub(crate) struct Posts(Mutex<HashMap<String, mpsc::Sender<Inbound>>>);
+pub(crate) struct Posts(Mutex<HashMap<String, mpsc::Sender<Box<Inbound>>>>);
 
 impl Posts {
     // Every change is one step: a panic elsewhere leaves the map whole.
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, mpsc::Sender<Inbound>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, mpsc::Sender<Box<Inbound>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -103,7 +103,7 @@ pub(crate) async fn post(host: &Arc<Host>, headers: &HeaderMap, body: &Bytes) ->
         } else {
             Inbound::Frame(Bytes::copy_from_slice(line.trim_ascii()))
         };
-        match frames.send_timeout(inbound, TURN).await {
+        match frames.send_timeout(Box::new(inbound), TURN).await {
             Ok(()) => {}
             Err(mpsc::error::SendTimeoutError::Closed(_)) => {
                 return (StatusCode::NOT_FOUND, "the session has ended\n").into_response();

@@ -26,7 +26,7 @@ use crate::clock::Now;
 use crate::fanout::Listener;
 use crate::metrics::TransportLabel;
 use crate::session::core::End;
-use crate::session::host::{FAREWELL, Host, Inbound, Peer, Port, bye};
+use crate::session::host::{FAREWELL, Host, Inbound, Peer, Port, bye, hand};
 use crate::session::ingress::Ingress;
 use crate::session::outbox::{Outbox, STUCK};
 
@@ -59,16 +59,9 @@ pub(crate) fn accept(request: Request, address: SocketAddr, host: Arc<Host>) -> 
     if let Some(upgrade) = upgrade {
         let tasks = host.tasks().clone();
         tasks.spawn(async move {
-            let agreed = upgrade.agreed;
-            let Some((socket, line)) = connected(upgrade).await else {
-                return;
-            };
-            if agreed {
-                serve_session(socket, line, address, &host).await;
-            } else {
-                let reason = "the subprotocol is skywave.v1";
-                let end = End::new(CloseCode::UnsupportedProtocol, reason);
-                turn_away(socket, &bye(&end)).await;
+            // What only the beginning needs is in a box and goes with it.
+            if let Some(carried) = Box::pin(begin(upgrade, address, &host)).await {
+                carry(carried).await;
             }
         });
     }
@@ -115,81 +108,126 @@ async fn layered(socket: Socket, first: Bytes) -> (WebSocket, Arc<Line>) {
     (socket, line)
 }
 
-async fn serve_session(socket: WebSocket, line: Arc<Line>, address: SocketAddr, host: &Arc<Host>) {
-    let sink = LineSink(Arc::clone(&line));
-    let listener = Listener::new(Box::new(sink), Arc::clone(line.tuned()));
-    let peer = Peer {
-        transport: TransportLabel::WEBSOCKET,
-        address,
+/// Begins the session of an upgraded connection, or tells why there is none.
+async fn begin(upgrade: Upgrade, address: SocketAddr, host: &Arc<Host>) -> Option<Carried> {
+    let agreed = upgrade.agreed;
+    let (socket, line) = connected(upgrade).await?;
+    let opened = if agreed {
+        let sink = LineSink(Arc::clone(&line));
+        let listener = Listener::new(Box::new(sink), Arc::clone(line.tuned()));
+        let transport = TransportLabel::WEBSOCKET;
+        host.open(Peer { transport, address }, listener)
+    } else {
+        let reason = "the subprotocol is skywave.v1";
+        Err(bye(&End::new(CloseCode::UnsupportedProtocol, reason)))
     };
-    match host.open(peer, listener) {
-        Ok(port) => carry(socket, port, &line, host.shared().timing.write).await,
-        Err(bye) => turn_away(socket, &bye).await,
+    match opened {
+        Ok(port) => Some(Carried::new(socket, port, line, host.shared().timing.write)),
+        Err(bye) => {
+            turn_away(socket, &bye).await;
+            None
+        }
     }
 }
 
-/// Moves messages between client and session until either ends, then closes.
-async fn carry(socket: WebSocket, port: Port, line: &Arc<Line>, write: Duration) {
+/// A session's connection and its other end.
+struct Carried {
+    sink: SplitSink<WebSocket, Message>,
+    stream: SplitStream<WebSocket>,
+    line: Arc<Line>,
+    port: Port,
+    /// How long a write may take.
+    write: Duration,
+}
+
+impl Carried {
+    fn new(socket: WebSocket, port: Port, line: Arc<Line>, write: Duration) -> Self {
+        let (sink, stream) = socket.split();
+        Self {
+            sink,
+            stream,
+            line,
+            port,
+            write,
+        }
+    }
+}
+
+/// Moves messages between client and session until either ends, then closes. What is seldom
+/// waited for is in a box, so that a session which only listens is small.
+fn carry(carried: Carried) -> impl Future<Output = ()> {
+    let Carried {
+        sink,
+        mut stream,
+        line,
+        port,
+        write,
+    } = carried;
     let Port {
         frames,
         ingress,
         outbox,
     } = port;
     line.tell(&outbox);
-    let (sink, mut stream) = socket.split();
-    let reading = async {
-        read(&mut stream, frames, &ingress).await;
-        std::future::pending::<()>().await;
-    };
-    let farewell = async {
-        outbox.finished().await;
-        tokio::time::sleep(FAREWELL).await;
-    };
-    tokio::select! {
-        () = write_left(line, &outbox, write) => {}
-        () = reading => {}
-        () = farewell => {}
+    async move {
+        let reading = async {
+            read(&mut stream, frames, &ingress).await;
+            std::future::pending::<()>().await;
+        };
+        let farewell = async {
+            outbox.finished().await;
+            Box::pin(tokio::time::sleep(FAREWELL)).await;
+        };
+        tokio::select! {
+            () = write_left(&line, &outbox, write) => {}
+            () = reading => {}
+            () = farewell => {}
+        }
+        line.end();
+        let code = outbox.end_code().unwrap_or(CloseCode::Done);
+        let _ = Box::pin(timeout(FAREWELL, close(sink, stream, code))).await;
     }
-    line.end();
-    let code = outbox.end_code().unwrap_or(CloseCode::Done);
-    let _ = timeout(FAREWELL, close(sink, stream, code)).await;
 }
 
 /// Reads messages until the client is gone or breaks the protocol. That it drops
 /// `frames` at last tells the session.
 async fn read(
     stream: &mut SplitStream<WebSocket>,
-    frames: mpsc::Sender<Inbound>,
+    frames: mpsc::Sender<Box<Inbound>>,
     ingress: &Ingress,
 ) {
     while let Some(message) = stream.next().await {
-        let inbound = match message {
-            Ok(Message::Text(text)) if text.len() > FRAME_BYTES_MAX => {
-                Inbound::Broken(too_large(text.len()))
-            }
-            Ok(Message::Text(text)) => Inbound::Frame(Bytes::from(text)),
-            Ok(Message::Binary(bytes)) if bytes.len() > FRAME_BYTES_MAX => {
-                Inbound::Broken(too_large(bytes.len()))
-            }
-            Ok(Message::Binary(datagram)) => {
-                ingress.handle_datagram(&datagram, Now::read());
-                continue;
-            }
-            // The WebSocket layer answers pings by itself.
-            Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => continue,
-            Ok(Message::Close(_)) => {
-                let _ = frames.send(Inbound::Goodbye).await;
-                return;
-            }
+        let inbound = match message.map(|message| inbound(message, ingress)) {
+            Ok(None) => continue,
+            Ok(Some(inbound)) => inbound,
             Err(error) => match broken(&error) {
                 Some(end) => Inbound::Broken(end),
                 None => return,
             },
         };
-        let broken = matches!(inbound, Inbound::Broken(_));
-        if frames.send(inbound).await.is_err() || broken {
+        if hand(&frames, inbound).await.is_break() {
             return;
         }
+    }
+}
+
+/// What a message brings to the session, if it is not sound.
+fn inbound(message: Message, ingress: &Ingress) -> Option<Inbound> {
+    match message {
+        Message::Text(text) if text.len() > FRAME_BYTES_MAX => {
+            Some(Inbound::Broken(too_large(text.len())))
+        }
+        Message::Text(text) => Some(Inbound::Frame(Bytes::from(text))),
+        Message::Binary(bytes) if bytes.len() > FRAME_BYTES_MAX => {
+            Some(Inbound::Broken(too_large(bytes.len())))
+        }
+        Message::Binary(datagram) => {
+            ingress.handle_datagram(&datagram, Now::read());
+            None
+        }
+        // The WebSocket layer answers pings by itself.
+        Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => None,
+        Message::Close(_) => Some(Inbound::Goodbye),
     }
 }
 
@@ -199,7 +237,7 @@ async fn write_left(line: &Line, outbox: &Outbox, write: Duration) {
     loop {
         line.left().await;
         loop {
-            match timeout(write, line.unstick()).await {
+            match Box::pin(timeout(write, line.unstick())).await {
                 Ok(Ok(Pumped::All)) => break,
                 Ok(Ok(Pumped::Blocked)) => {}
                 Ok(Ok(Pumped::Ended) | Err(_)) => return,

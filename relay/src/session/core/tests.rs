@@ -12,7 +12,7 @@ fn start() -> Now {
 }
 
 fn core(now: Now) -> Core {
-    Core::new(Timing::default(), now)
+    Core::new(Arc::default(), now)
 }
 
 fn greeted(now: Now, identity: Option<Identity>) -> Core {

@@ -58,7 +58,8 @@ async fn who_does_not_read_is_told_so_by_the_close_code() {
             }
         }
     };
-    let carried = carry(socket, port, &line, Duration::from_millis(100));
+    let write = Duration::from_millis(100);
+    let carried = carry(Carried::new(socket, port, line, write));
     let both = async { tokio::join!(carried, session) };
     let ((), code) = timeout(PATIENCE, both).await.expect("it is closed");
     assert_eq!(u16::from(code), CloseCode::SlowConsumer.websocket());

@@ -12,7 +12,7 @@ use wire::frame::Splitter;
 use super::close;
 use super::line::Link;
 use crate::session::core::End;
-use crate::session::host::{FAREWELL, Inbound, Port};
+use crate::session::host::{FAREWELL, Inbound, Port, hand};
 use crate::session::outbox::{Outbox, STUCK, Taken};
 use crate::station::Lane;
 
@@ -26,39 +26,38 @@ const CLOSE_RETRY: Duration = Duration::from_millis(50);
 /// The longest the engine takes to close: its own bounds, with reserve.
 const CLOSE_MAX: Duration = Duration::from_secs(4);
 
-/// Moves bytes between client and session until either ends, then closes.
-pub(super) async fn carry(link: Link, port: Port, write: Duration) {
+/// Moves bytes between client and session until either ends, then closes. What is seldom
+/// waited for is in a box, so that a session which only listens is small.
+pub(super) fn carry(link: Link, port: Port, write: Duration) -> impl Future<Output = ()> {
     let Port { frames, outbox, .. } = port;
-    let reading = async {
-        read_control(&link, &frames).await;
-        if link.line().is_orderly() {
-            let _ = frames.send(Inbound::Goodbye).await;
+    async move {
+        let reading = async {
+            read_control(&link, &frames).await;
+            if link.line().is_orderly() {
+                let _ = hand(&frames, Inbound::Goodbye).await;
+            }
+            drop(frames);
+            // The session's end is told even when the client reads but says no more.
+            std::future::pending::<()>().await;
+        };
+        let asides = async {
+            write_asides(&link, &outbox, write).await;
+            std::future::pending::<()>().await;
+        };
+        let farewell = async {
+            outbox.finished().await;
+            // What is left to say gets its time; then the client has had it.
+            let _ = Box::pin(timeout(FAREWELL, link.line().closed())).await;
+        };
+        tokio::select! {
+            () = write_lane(&link, &outbox, Lane::Control, write) => {}
+            () = reading => {}
+            () = asides => {}
+            () = farewell => {}
         }
-        drop(frames);
-        // The session's end is told even when the client reads but says no more.
-        std::future::pending::<()>().await;
-    };
-    let asides = async {
-        write_asides(&link, &outbox, write).await;
-        std::future::pending::<()>().await;
-    };
-    let farewell = async {
-        outbox.finished().await;
-        // What is left to say gets its time; then the client has had it.
-        tokio::time::sleep(FAREWELL).await;
-    };
-    let gone = async {
-        link.line().closed().await;
-        outbox.finished().await;
-    };
-    tokio::select! {
-        () = write_lane(&link, &outbox, Lane::Control, write) => {}
-        () = reading => {}
-        () = asides => {}
-        () = farewell => {}
-        () = gone => {}
+        let code = outbox.end_code().unwrap_or(CloseCode::Done);
+        Box::pin(part(&link, code)).await;
     }
-    part(&link, outbox.end_code().unwrap_or(CloseCode::Done)).await;
 }
 
 /// Closes, and waits until the engine has.
@@ -74,7 +73,7 @@ async fn part(link: &Link, code: CloseCode) {
 }
 
 /// Reads control frames for as long as they are frames.
-async fn read_control(link: &Link, frames: &mpsc::Sender<Inbound>) {
+async fn read_control(link: &Link, frames: &mpsc::Sender<Box<Inbound>>) {
     let mut splitter = Splitter::default();
     while let Some(taken) = link.line().control_bytes().await {
         splitter.handle_bytes(&taken);
@@ -86,8 +85,7 @@ async fn read_control(link: &Link, frames: &mpsc::Sender<Inbound>) {
                     Inbound::Broken(End::new(CloseCode::FrameTooLarge, error.to_string()))
                 }
             };
-            let broken = matches!(inbound, Inbound::Broken(_));
-            if frames.send(inbound).await.is_err() || broken {
+            if hand(frames, inbound).await.is_break() {
                 return;
             }
         }
@@ -105,7 +103,8 @@ async fn write_lane(link: &Link, outbox: &Outbox, lane: Lane, write: Duration) {
         if !framed.is_empty() {
             link.write(to, framed);
             link.command(Command::Fence { session, lane: to });
-            if timeout(write, link.line().written(to)).await.is_err() {
+            let written = Box::pin(timeout(write, link.line().written(to)));
+            if written.await.is_err() {
                 outbox.ask_end(CloseCode::SlowConsumer, STUCK);
                 // The session's last word, which gives the code to close with.
                 outbox.finished().await;
