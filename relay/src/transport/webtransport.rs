@@ -272,3 +272,6 @@ fn close(link: &Link, code: CloseCode) -> Command {
         reason: String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;
