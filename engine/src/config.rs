@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use quinn_proto::crypto::rustls::QuicServerConfig;
 use quinn_proto::{
     AckFrequencyConfig, EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt,
@@ -11,6 +12,7 @@ use rand::{RngCore, SeedableRng, rngs::StdRng};
 
 use crate::cid::{CidKey, ThreadCids};
 use crate::congestion::SteadyFactory;
+use crate::message::SessionId;
 
 /// How an engine serves. Limits hold per thread unless they say otherwise.
 #[derive(Debug, Clone)]
@@ -77,6 +79,16 @@ pub struct Config {
     /// Sends frames past `quinn-proto` while a listener's path is in order
     /// (see the crate `fastpath`). Default true.
     pub fast_path: bool,
+    /// Who takes datagrams where they arrive. Default none: they are events.
+    pub uplink: Option<Arc<dyn Uplink>>,
+}
+
+/// Takes datagrams of an engine's sessions on the threads they arrive on: no other thread is
+/// woken for one.
+pub trait Uplink: std::fmt::Debug + Send + Sync {
+    /// Takes a datagram without its HTTP/3 prefix, in the order they came. The sound of all
+    /// sessions of the thread waits meanwhile, and a panic costs them all.
+    fn handle_datagram(&self, session: SessionId, bytes: &Bytes);
 }
 
 /// A configuration that cannot serve.
@@ -124,6 +136,7 @@ impl Config {
             udp_payload_bytes: 1232,
             ack_every: Some(10),
             fast_path: true,
+            uplink: None,
         }
     }
 

@@ -16,7 +16,7 @@
 //!
 //! A session begins with [`Event::Opened`] and ends with one [`Event::Closed`]. In between
 //! [`Event::Control`] carries the client's first bidirectional stream and
-//! [`Event::Datagram`] its datagrams. [`Command`]s write, join tracks and close;
+//! [`Event::Datagram`] its datagrams, unless an [`Uplink`] takes them. [`Command`]s write, join tracks and close;
 //! [`Handle::frame`] sends to everybody who joined, in the encoding of their level. Nothing a session asks for is lost
 //! silently: what overflows is named at each limit in [`Config`].
 #![forbid(unsafe_code)]
@@ -36,7 +36,7 @@ mod socket;
 pub mod testing;
 
 pub use batch::{Batch, Packet};
-pub use config::{Config, ConfigError, Secrets};
+pub use config::{Config, ConfigError, Secrets, Uplink};
 pub use core::{Core, Stats};
 pub use engine::{Engine, Handle, Port, StartError, ThreadStats};
 pub use message::{

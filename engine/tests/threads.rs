@@ -2,11 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use skywave_engine::testing::{ClientEvent, Clients, client_config, tls_pair};
-use skywave_engine::{Batch, Cause, Command, Config, Engine, Event, Frame, Lane, Opened};
+use skywave_engine::{
+    Batch, Cause, Command, Config, Engine, Event, Frame, Lane, Opened, SessionId, Uplink,
+};
 use wire::TrackId;
 
 /// Clients behind one socket, in real time.
@@ -18,7 +21,7 @@ struct Network {
 }
 
 impl Network {
-    fn new(engine: &Engine, tls: std::sync::Arc<rustls::ClientConfig>) -> Self {
+    fn new(engine: &Engine, tls: Arc<rustls::ClientConfig>) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket
             .set_read_timeout(Some(Duration::from_millis(1)))
@@ -139,6 +142,58 @@ fn a_session_lives_on_real_sockets() {
         };
         assert_eq!((closed, cause), (session, Cause::Local));
     }
+}
+
+/// Keeps what it is brought, and on which thread.
+#[derive(Debug, Default)]
+struct Kept(Mutex<Vec<(String, SessionId, Bytes)>>);
+
+impl Uplink for Kept {
+    fn handle_datagram(&self, session: SessionId, bytes: &Bytes) {
+        let thread = std::thread::current().name().unwrap().to_owned();
+        self.0
+            .lock()
+            .unwrap()
+            .push((thread, session, bytes.clone()));
+    }
+}
+
+#[test]
+fn datagrams_go_to_the_uplink_on_the_session_s_thread_and_all_else_is_told() {
+    let kept = Arc::<Kept>::default();
+    let (server, client_tls) = tls_pair();
+    let mut config = Config::new(server);
+    config.uplink = Some(Arc::clone(&kept) as Arc<dyn Uplink>);
+    let address = "127.0.0.1:0".parse().unwrap();
+    let (engine, mut events) = Engine::start(config, address, 2, &[]).unwrap();
+    let mut network = Network::new(&engine, client_tls);
+    let client = network.connect();
+    let is_open = |event: &ClientEvent| *event == ClientEvent::Open(client);
+    assert!(network.run_until(Duration::from_secs(5), is_open));
+    let session = opened(&mut events).session;
+    let sent: Vec<_> = (0..50_u8)
+        .map(|number| Bytes::from(vec![number; 20]))
+        .collect();
+    for datagram in &sent {
+        network.clients.send_datagram(client, datagram);
+        network.run_until(Duration::from_millis(2), |_| false);
+    }
+    let end = Instant::now() + Duration::from_secs(5);
+    while kept.0.lock().unwrap().len() < sent.len() && Instant::now() < end {
+        network.run_until(Duration::from_millis(10), |_| false);
+    }
+    let kept = std::mem::take(&mut *kept.0.lock().unwrap());
+    let thread = format!("engine-{}", session.thread());
+    let expected = sent
+        .into_iter()
+        .map(|bytes| (thread.clone(), session, bytes));
+    assert_eq!(kept, expected.collect::<Vec<_>>());
+    // Nothing but the control stream is told.
+    network.clients.write(client, b"hello");
+    network.run_until(Duration::from_millis(20), |_| false);
+    let bytes = Bytes::from_static(b"hello");
+    let told = events.next_timeout(Duration::from_secs(5));
+    assert_eq!(told, Some(Event::Control { session, bytes }));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! One thread: its socket, its core, its turn.
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -62,6 +63,8 @@ pub(super) struct Worker {
     restarts: u64,
     told: Instant,
     load: Load,
+    /// Events that came among datagrams and are still to be told.
+    untold: VecDeque<Event>,
     /// Packets received before the last sleep.
     received: u64,
 }
@@ -89,6 +92,7 @@ impl Worker {
             restarts: 0,
             told: Instant::now(),
             load: Load::new(Instant::now()),
+            untold: VecDeque::new(),
             received: 0,
         })
     }
@@ -156,16 +160,14 @@ impl Worker {
             let mut is_busy = self.receive(now);
             self.core.handle_timeouts(now);
             is_busy |= self.transmit();
-            if !self.events.is_full() {
-                self.events.send(|| self.core.poll_event());
-            }
+            self.tell_events();
             if now.saturating_duration_since(self.told) >= NAP {
                 self.tell(now);
             }
             if self.mail.is_stopping {
                 self.core.shut_down(now);
                 self.transmit();
-                self.events.send(|| self.core.poll_event());
+                self.tell_events();
                 return;
             }
             if !is_busy {
@@ -174,6 +176,24 @@ impl Worker {
                 self.received = received;
             }
         }
+    }
+
+    /// Tells what happened while there is room for it, datagrams straight to who wants them so.
+    fn tell_events(&mut self) {
+        if self.events.is_full() {
+            return;
+        }
+        if let Some(uplink) = &self.config.uplink {
+            while let Some(event) = self.core.poll_event() {
+                match event {
+                    Event::Datagram { session, bytes } => uplink.handle_datagram(session, &bytes),
+                    event => self.untold.push_back(event),
+                }
+            }
+        }
+        let Self { untold, core, .. } = self;
+        self.events
+            .send(|| untold.pop_front().or_else(|| core.poll_event()));
     }
 
     fn take_mail(&mut self, now: Instant) {

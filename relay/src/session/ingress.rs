@@ -117,6 +117,11 @@ impl Ingress {
         Some(ingest.totals())
     }
 
+    /// Asks for the end of a session whose datagram the relay could not handle.
+    pub(crate) fn fail(&self) {
+        self.outbox.ask_end(CloseCode::Internal, "the relay failed");
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use engine::{Engine, Events, StartError};
+use engine::{Engine, Events, StartError, Uplink};
 use rustls::CipherSuite;
 use rustls::server::ResolvesServerCert;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -41,7 +41,11 @@ impl Endpoint {
     }
 
     /// Serves on it.
-    pub(super) fn serve(self, limits: &Limits) -> Result<(Engine, Events), StartError> {
+    pub(super) fn serve(
+        self,
+        limits: &Limits,
+        uplink: Arc<dyn Uplink>,
+    ) -> Result<(Engine, Events), StartError> {
         let mut config = engine::Config::new(self.tls);
         // Those above the limit are let in to be told so.
         config.sessions_max = limits.sessions.saturating_add(limits.handshakes);
@@ -53,6 +57,7 @@ impl Endpoint {
         config.handshakes_per_address_max = (limits.handshakes / 4).max(1);
         config.failure_code = CloseCode::Internal.number().into();
         config.frame_age_max = LISTENER_WAIT;
+        config.uplink = Some(uplink);
         Engine::serve(config, self.port, &[])
     }
 }

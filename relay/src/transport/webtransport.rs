@@ -1,8 +1,8 @@
 //! WebTransport over HTTP/3 (draft-ietf-webtrans-http3), served by the engine.
 //!
-//! The engine's threads own the connections and do the fan-out. One thread takes their
-//! events: datagrams of sources go from it straight into the station, control bytes to
-//! the task of their session.
+//! The engine's threads own the connections and do the fan-out. On them datagrams of sources go
+//! straight into the station ([`Arrivals`]). One thread takes all other events, and brings
+//! control bytes to the task of their session.
 
 use std::collections::HashMap;
 use std::io;
@@ -17,20 +17,20 @@ use tokio::sync::oneshot;
 use wire::code::CloseCode;
 use wire::message::Bye;
 
-use crate::clock::Now;
 use crate::config::Limits;
 use crate::fanout::{Listener, Tuned};
 use crate::metrics::{Metrics, TransportLabel};
 use crate::session::core::End;
 use crate::session::host::{Host, Peer, bye};
-use crate::session::ingress::Ingress;
 
 use super::quic::Endpoint;
 
+mod arrivals;
 mod carry;
 mod line;
 mod sink;
 
+use arrivals::Arrivals;
 use line::{Line, Link};
 use sink::{EngineCrowd, EngineSink};
 
@@ -61,7 +61,10 @@ impl Server {
         limits: &Limits,
         host: Arc<Host>,
     ) -> io::Result<(Self, Watch)> {
-        let (engine, events) = endpoint.serve(limits).map_err(io::Error::other)?;
+        let runtime = tokio::runtime::Handle::current();
+        let arrivals = Arc::new(Arrivals::new(runtime.clone()));
+        let uplink = Arc::clone(&arrivals);
+        let (engine, events) = endpoint.serve(limits, uplink).map_err(io::Error::other)?;
         let (end, ended) = oneshot::channel();
         let watch = Watch {
             handle: engine.handle(),
@@ -71,9 +74,9 @@ impl Server {
         let pump = Pump {
             crowd: EngineCrowd::new(engine.handle()),
             host,
+            arrivals,
             clients: HashMap::new(),
         };
-        let runtime = tokio::runtime::Handle::current();
         std::thread::Builder::new()
             .name("engine-events".into())
             .spawn(move || {
@@ -151,12 +154,12 @@ impl Counted {
 struct Pump {
     crowd: EngineCrowd,
     host: Arc<Host>,
+    arrivals: Arc<Arrivals>,
     clients: HashMap<SessionId, Client>,
 }
 
 struct Client {
     line: Arc<Line>,
-    ingress: Arc<Ingress>,
     listener: Arc<Listener>,
 }
 
@@ -175,6 +178,7 @@ impl Pump {
     fn give_up(&mut self, session: Option<SessionId>) {
         tracing::error!(?session, "the handling of an event panicked");
         let Some(session) = session else { return };
+        self.arrivals.remove(session);
         let line = self.clients.remove(&session).map(|client| client.line);
         let line = line.unwrap_or_default();
         line.close(false);
@@ -185,11 +189,8 @@ impl Pump {
     fn handle_event(&mut self, event: Event) {
         match event {
             Event::Opened(opened) => self.open(&opened),
-            Event::Datagram { session, bytes } => {
-                if let Some(client) = self.clients.get(&session) {
-                    client.ingress.handle_datagram(&bytes, Now::read());
-                }
-            }
+            // They do not come this way.
+            Event::Datagram { .. } => {}
             Event::Control { session, bytes } => {
                 if let Some(client) = self.clients.get(&session) {
                     client.line.handle_control(&bytes);
@@ -211,6 +212,7 @@ impl Pump {
                 summary,
             } => {
                 tracing::debug!(%session, ?cause, ?summary, "connection over");
+                self.arrivals.remove(session);
                 if let Some(client) = self.clients.remove(&session) {
                     client.listener.count_dropped(summary.frames_dropped);
                     client.line.close(matches!(cause, Cause::Client { .. }));
@@ -219,6 +221,7 @@ impl Pump {
             Event::ThreadRestarted { thread } => self.clients.retain(|session, client| {
                 let is_lost = session.thread() == thread;
                 if is_lost {
+                    self.arrivals.remove(*session);
                     client.line.close(false);
                 }
                 !is_lost
@@ -242,11 +245,9 @@ impl Pump {
         };
         match self.host.open(peer, Arc::clone(&listener)) {
             Ok(port) => {
-                let client = Client {
-                    line,
-                    ingress: Arc::clone(&port.ingress),
-                    listener,
-                };
+                let ingress = Arc::clone(&port.ingress);
+                self.arrivals.add(opened.session, ingress);
+                let client = Client { line, listener };
                 self.clients.insert(opened.session, client);
                 let write = self.host.shared().timing.write;
                 self.host.tasks().spawn(carry::carry(link, port, write));
