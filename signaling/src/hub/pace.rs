@@ -12,11 +12,11 @@ const FEW: usize = 100;
 
 /// How long after it was asked for an event waits for others, for each subscriber: some times
 /// what telling one costs, so that a crowd takes its share of the processor and no more.
-const WAIT_EACH: Duration = Duration::from_micros(38);
+const WAIT_EACH: Duration = Duration::from_micros(42);
 
 /// The longest an event waits for others. As the time its commit takes counts, a slow disk makes
 /// it no later.
-const WAIT_MAX: Duration = Duration::from_millis(38);
+const WAIT_MAX: Duration = Duration::from_millis(42);
 
 /// An event after so long a silence is told at once: none is likely to come with it.
 const SILENCE: Duration = Duration::from_millis(250);
