@@ -62,6 +62,7 @@ use crate::{Packet, toc};
 use delay::Delay;
 use histogram::Histogram;
 use intake::Intake;
+use play::Eked;
 use repair::Repairs;
 use slots::Slots;
 use speed::Speed;
@@ -184,8 +185,8 @@ pub struct Receiver {
     voice: Voice,
     /// Samples made up while play-out waited for its next packet.
     dry: usize,
-    /// The packet for which sound was eked out last.
-    eked_for: Option<u64>,
+    /// What was eked out last.
+    eked: Eked,
     /// When the last packet came by itself.
     last_arrival: Duration,
     /// Length of the current pull.
@@ -244,7 +245,7 @@ impl Receiver {
             speed: Speed::default(),
             voice: Voice::new(decoder, config.output_rate),
             dry: 0,
-            eked_for: None,
+            eked: Eked::default(),
             last_arrival: Duration::ZERO,
             pull_ms: 0.0,
             spread_ms: 0.0,
@@ -320,7 +321,7 @@ impl Receiver {
         self.intake = Intake::default();
         self.stream = None;
         self.dry = 0;
-        self.eked_for = None;
+        self.eked = Eked::default();
         self.delay.forget_floor();
         self.repairs.forget_sequences();
         self.speed.restart();

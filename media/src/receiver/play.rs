@@ -19,6 +19,18 @@ const DRY_STEP: usize = 480;
 /// comes meanwhile still finds its place.
 const LOST_STEP: u64 = 2880;
 
+/// How often sound is eked out for one packet, and from how many samples on it has been enough.
+const EKE_TIMES: u8 = 2;
+const EKE_SAMPLES: usize = 480;
+
+/// Sound eked out for a packet.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Eked {
+    sequence: Option<u64>,
+    times: u8,
+    samples: usize,
+}
+
 /// Share of packets that come sooner than one that is taken for late.
 const LATE: f64 = 0.99;
 
@@ -54,22 +66,30 @@ impl Receiver {
     }
 
     /// Where sound is about to run out though its packet may come any moment, repeats a little
-    /// of what there still is, once for each packet: what is stretched sounds better than what
+    /// of what there still is, and once more where that was little: what is stretched sounds better than what
     /// is made up, and the decoder goes on undisturbed.
     fn eke_out(&mut self, now: Duration, seconds: f64) {
         let (State::Playing, 0, Some(stream)) = (self.state, self.dry, self.stream) else {
             return;
         };
         let next = stream.next_sequence;
-        if !self.config.stretch || self.eked_for == Some(next) || self.slots.is_stored(next) {
+        if self.eked.sequence != Some(next) {
+            self.eked = Eked {
+                sequence: Some(next),
+                ..Eked::default()
+            };
+        }
+        let is_enough = self.eked.times == EKE_TIMES || self.eked.samples >= EKE_SAMPLES;
+        if !self.config.stretch || is_enough || self.slots.is_stored(next) {
             return;
         }
         let needed = (seconds * f64::from(SAMPLE_RATE)) as usize + voice::SEAM_MIN;
         if self.voice.pcm.untouched() >= needed || !self.may_come_yet(now) {
             return;
         }
-        self.eked_for = Some(next);
         let added = self.voice.eke_out(stream.next_timestamp);
+        self.eked.times += 1;
+        self.eked.samples += added;
         if added > 0 {
             self.counts.stretched_ms += ms(added as u64);
             self.speed.stretched(-ms(added as u64));

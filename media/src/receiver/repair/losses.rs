@@ -24,7 +24,7 @@ const SPARE_MS: f64 = 4.0;
 
 /// Play-out that waits for repair does so until so much of what it took to begin is left in
 /// memory: what disturbs a network returns.
-const STILL_WAITS: f64 = 0.25;
+const STILL_WAITS: f64 = 0.1;
 
 /// Bursts in memory from which play-out waits for more tries than one.
 const BURSTS_OFTEN: f64 = 10.0;
@@ -35,6 +35,9 @@ const ANSWERS_MAX: u32 = 25;
 
 /// Round trip assumed while none is measured.
 const ROUND_TRIP_MS: f64 = 100.0;
+
+/// How much of a round trip later than most an answer is still waited for by eking sound out.
+const LATE_ANSWER: f64 = 0.25;
 
 /// Memory of the loss statistics, in seconds.
 const MEMORY_S: f64 = 20.0;
@@ -155,7 +158,8 @@ impl Repairs {
     pub(in crate::receiver) fn is_answer_due(&self, now: Duration, sequence: u64) -> bool {
         let asked = &self.asked[(sequence % ASKED) as usize];
         let known = asked.tries > 0 && asked.sequence == sequence;
-        known && now.saturating_sub(asked.last).as_secs_f64() * 1e3 < self.answer_ms()
+        let latest_ms = self.answer_ms() + self.round_trip_ms() * LATE_ANSWER;
+        known && now.saturating_sub(asked.last).as_secs_f64() * 1e3 < latest_ms
     }
 
     /// How long an answer takes at most, as a rule.
