@@ -248,3 +248,17 @@ pub struct Denied {
     /// Why, for the person whose token it is; it never holds the token.
     pub reason: String,
 }
+
+/// A gate that knows nobody.
+#[cfg(test)]
+pub(crate) struct NoGate;
+
+#[cfg(test)]
+#[async_trait::async_trait]
+impl Gate for NoGate {
+    async fn authenticate(&self, _token: &str) -> Result<Identity, Denied> {
+        Err(Denied {
+            reason: "nobody".into(),
+        })
+    }
+}

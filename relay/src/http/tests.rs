@@ -8,21 +8,10 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::config::Config;
-use crate::gate::{Denied, Gate, Identity};
+use crate::gate::NoGate;
 use crate::metrics::Metrics;
 use crate::session::host::Shared;
 use crate::station::Stations;
-
-struct NoGate;
-
-#[async_trait::async_trait]
-impl Gate for NoGate {
-    async fn authenticate(&self, _token: &str) -> Result<Identity, Denied> {
-        Err(Denied {
-            reason: "nobody".into(),
-        })
-    }
-}
 
 fn app() -> App {
     let folder = std::env::temp_dir().join(format!("skywave-{:x}", rand::random::<u64>()));

@@ -13,23 +13,12 @@ use wtransport::{ClientConfig, Endpoint as Client};
 use super::*;
 use crate::certificate::Certificates;
 use crate::config::Config;
-use crate::gate::{Denied, Gate, Identity};
+use crate::gate::NoGate;
 use crate::session::host::Shared;
 use crate::station::Stations;
 
 /// Long enough for anything on the loopback of a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-struct NoGate;
-
-#[async_trait::async_trait]
-impl Gate for NoGate {
-    async fn authenticate(&self, _token: &str) -> Result<Identity, Denied> {
-        Err(Denied {
-            reason: "nobody".into(),
-        })
-    }
-}
 
 /// A session that was greeted; nothing more is said on it.
 struct Greeted {
