@@ -15,6 +15,7 @@ use crate::link::Transport;
 use crate::queue::Queue;
 
 mod actor;
+mod redundancy;
 mod sent;
 mod timeline;
 
@@ -56,6 +57,8 @@ pub struct Status {
     pub sent: u64,
     /// Packets sent once more because the relay asked for them.
     pub resent: u64,
+    /// Copies of earlier packets sent along, where the way to the relay loses many.
+    pub copies: u64,
     /// Packets dropped here: there was no connection, or it was too slow.
     pub dropped: u64,
     /// What the relay reported; up to 2 s old.

@@ -10,6 +10,7 @@ use wire::message::{
     UpdateMetadataParams,
 };
 
+use super::redundancy::Redundancy;
 use super::sent::Sent;
 use super::timeline::Timeline;
 use super::{Command, Config, Shared};
@@ -23,6 +24,7 @@ pub(super) struct Air {
     events: Events,
     timeline: Timeline,
     sent: Sent,
+    redundancy: Redundancy,
 }
 
 /// Connects and publishes.
@@ -50,6 +52,7 @@ pub(super) async fn go_on_air(
             events,
             timeline: Timeline::new(&result),
             sent: Sent::new(result.track.id, config.track.frame_us),
+            redundancy: Redundancy::new(config.track.frame_us),
         }),
         Err(error) => {
             session.close().await;
@@ -188,11 +191,19 @@ impl Actor {
         let now = self.connector.clock().now();
         let server_time_us = air.session.server_time_us().unwrap_or_default();
         let datagram = air.timeline.datagram(packet, now, server_time_us);
+        let mut copied = false;
         let sent = datagram.is_some_and(|(sequence, datagram)| {
             air.sent.keep(sequence, datagram.clone());
-            air.session.send_datagram(datagram)
+            let redundant = match air.redundancy.next(now) {
+                true => air.sent.with_copy(),
+                false => None,
+            };
+            // What the path has no room for goes alone.
+            copied = redundant.is_some_and(|both| air.session.send_datagram(both));
+            copied || air.session.send_datagram(datagram)
         });
         let mut status = self.shared.status();
+        status.copies += u64::from(copied);
         if sent {
             status.sent += 1;
         } else {
@@ -203,8 +214,11 @@ impl Actor {
 
     /// Sends again what the relay misses.
     fn resend(&self, air: &mut Air, request: &[u8]) {
-        for datagram in air.sent.again(request) {
-            let sent = air.session.send_datagram(datagram);
+        for again in air.sent.again(request) {
+            if again.first {
+                air.redundancy.handle_asked();
+            }
+            let sent = air.session.send_datagram(again.bytes);
             self.shared.status().resent += u64::from(sent);
         }
     }

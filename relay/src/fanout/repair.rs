@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use wire::audio::{COPIES_MAX, Copy, DATAGRAM_BYTES_MAX, Datagram};
+use wire::audio::{Copy, DATAGRAM_BYTES_MAX, Datagram};
 use wire::repair::Request;
 
 use super::ring::Ring;
@@ -81,14 +81,8 @@ pub(super) fn redundant(packet: &Packet, level: Level, ring: &Ring) -> Packet {
     let mut room = DATAGRAM_BYTES_MAX - bytes.len();
     let mut kept = Vec::with_capacity(level.distances().len());
     for distance in level.distances() {
-        let there = datagram
-            .copies
-            .into_iter()
-            .any(|copy| copy.distance == *distance);
-        let full = datagram.copies.len() + kept.len() == COPIES_MAX;
         let sequence = datagram.sequence.checked_sub((*distance).into());
-        let earlier = sequence.and_then(|sequence| ring.get(sequence));
-        if let (Some(earlier), false) = (earlier, there || full) {
+        if let Some(earlier) = sequence.and_then(|sequence| ring.get(sequence)) {
             kept.push((*distance, earlier.datagram()));
         }
     }
@@ -107,8 +101,8 @@ pub(super) fn redundant(packet: &Packet, level: Level, ring: &Ring) -> Packet {
     if copies.is_empty() {
         return packet.clone();
     }
-    let all = datagram.copies.into_iter().chain(copies);
-    Packet::encode_with(packet.frame_us, &datagram, all).unwrap_or_else(|_| packet.clone())
+    let copies = copies.into_iter();
+    Packet::encode_with(packet.frame_us, &datagram, copies).unwrap_or_else(|_| packet.clone())
 }
 
 pub(super) fn copy_of(earlier: &[u8], distance: u8, timestamp: u64) -> Option<Copy<'_>> {

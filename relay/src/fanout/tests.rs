@@ -271,25 +271,6 @@ fn copies_that_do_not_fit_are_left_out_oldest_first() {
 }
 
 #[test]
-fn a_source_with_copies_of_its_own_keeps_them() {
-    let one = track(1);
-    let kept = Kept::default();
-    let listener = kept.listener();
-    listener.set_level(Level::Spaced);
-    one.attach(&listener);
-    (0..7).for_each(|sequence| one.fan_out(&sized(sequence, 20)));
-    let own = [1, 2].map(|distance| Copy {
-        distance,
-        age: 960 * u64::from(distance),
-        packet: if distance == 1 { &[6, 6] } else { &[5, 5] },
-    });
-    let bytes = sized(7, 20).datagram();
-    let datagram = Datagram::decode(&bytes).unwrap();
-    one.fan_out(&Packet::encode_with(20_000, &datagram, own.into_iter()).unwrap());
-    assert_eq!(distances(&kept.take()[7]), [1, 2, 4]);
-}
-
-#[test]
 fn a_bundle_is_encoded_once_for_all_who_take_it_and_others_hear_each_packet() {
     let one = track(1);
     let kept: Vec<_> = [Level::Triples, Level::Plain, Level::Triples, Level::Pairs]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use wire::audio::{Copies, Datagram, DecodeError, SendTime};
+use wire::audio::{COPIES_MAX, Copies, Copy, Datagram, DecodeError, SendTime};
 use wire::message::{PublishEndCode, TrackParams};
 use wire::repair;
 
@@ -161,49 +161,79 @@ impl Ingest {
             return Err(Rejected::Track);
         }
         self.window.covered = self.feed.is_covered();
-        self.window
-            .check(&datagram, &self.feed.clock, now.instant)?;
-        self.note(&datagram, now);
-        let frame_us = self.feed.params.frame_us;
-        let off = datagram.send_time.elapsed_us(now.unix_us);
-        let packet = if off.unsigned_abs() <= SEND_TIME_OFF_MAX.unsigned_abs() {
-            Packet::copy_from(frame_us, &datagram, bytes)
-        } else {
-            let send_time = SendTime::from_server_time(now.unix_us);
-            let restamped = Datagram {
-                send_time,
+        if datagram.copies.into_iter().next().is_none() {
+            return self.pass_packet(&datagram, Some(bytes), now);
+        }
+        for copy in oldest_first(&datagram).into_iter().flatten() {
+            let age_us = copy.age.wrapping_mul(1_000) / 48;
+            let packet = Datagram {
+                sequence: datagram.sequence - u64::from(copy.distance),
+                timestamp: datagram.timestamp - copy.age,
+                // About when it was sent by itself.
+                send_time: SendTime(datagram.send_time.0.wrapping_sub(age_us as u32)),
+                packet: copy.packet,
+                copies: Copies::none(),
                 ..datagram
             };
-            Packet::encode(frame_us, &restamped).map_err(|_| Rejected::Malformed)?
+            // Most of them came before.
+            let _ = self.pass_packet(&packet, None, now);
+        }
+        let own = Datagram {
+            copies: Copies::none(),
+            ..datagram
+        };
+        self.pass_packet(&own, None, now)
+    }
+
+    /// Passes on one packet by itself: what travels along is for each listener to choose.
+    /// `bytes` is how it came, if it came alone.
+    fn pass_packet(
+        &mut self,
+        datagram: &Datagram<'_>,
+        bytes: Option<&[u8]>,
+        now: Now,
+    ) -> Result<(), Rejected> {
+        self.window.check(datagram, &self.feed.clock, now.instant)?;
+        if self.missing.came(datagram.sequence, now.instant) {
+            self.metrics.source_repairs_came.inc();
+        }
+        let frame_us = self.feed.params.frame_us;
+        let encode = |datagram: &Datagram<'_>| {
+            Packet::encode(frame_us, datagram).map_err(|_| Rejected::Malformed)
+        };
+        let off = datagram.send_time.elapsed_us(now.unix_us);
+        let packet = match bytes {
+            _ if off.unsigned_abs() > SEND_TIME_OFF_MAX.unsigned_abs() => encode(&Datagram {
+                send_time: SendTime::from_server_time(now.unix_us),
+                ..*datagram
+            })?,
+            Some(bytes) => Packet::copy_from(frame_us, datagram, bytes),
+            None => encode(datagram)?,
         };
         self.feed.hear(&packet);
-        let Some(number) = self.window.place(&datagram, &self.feed.clock) else {
+        let Some(number) = self.window.place(datagram, &self.feed.clock) else {
             return Ok(());
         };
         if number == datagram.sequence {
             self.feed.track.fan_out(&packet);
             return Ok(());
         }
-        // Behind what played over it. Its copies may be from before.
-        let moved = Datagram {
+        // Behind what played over it.
+        let moved = encode(&Datagram {
             sequence: number,
-            copies: Copies::none(),
-            ..datagram
-        };
-        let moved = Packet::encode(frame_us, &moved).map_err(|_| Rejected::Malformed)?;
+            ..*datagram
+        })?;
         self.feed.track.fan_out(&moved);
         Ok(())
     }
+}
 
-    fn note(&mut self, datagram: &Datagram<'_>, now: Now) {
-        let copies = datagram.copies.into_iter();
-        let copies = copies.map(|copy| datagram.sequence - u64::from(copy.distance));
-        let mut came = 0;
-        for sequence in std::iter::once(datagram.sequence).chain(copies) {
-            came += u64::from(self.missing.came(sequence, now.instant));
-        }
-        if came > 0 {
-            self.metrics.source_repairs_came.inc_by(came);
-        }
+/// A datagram's copies in the order of what they are copies of.
+fn oldest_first<'a>(datagram: &Datagram<'a>) -> [Option<Copy<'a>>; COPIES_MAX] {
+    let mut copies = [None; COPIES_MAX];
+    for (slot, copy) in copies.iter_mut().zip(datagram.copies) {
+        *slot = Some(copy);
     }
+    copies.sort_by_key(|copy| copy.map_or(0, |copy| u8::MAX - copy.distance));
+    copies
 }

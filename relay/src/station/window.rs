@@ -114,9 +114,6 @@ impl Window {
         self.rate.take(now).map_err(|_| Rejected::Rate)?;
         let is_newest = self.newest.is_none_or(|newest| sequence > newest);
         self.note(sequence);
-        for copy in datagram.copies {
-            self.note_copy(sequence - u64::from(copy.distance));
-        }
         if is_newest && self.covered {
             self.out_of_place = true;
         }
@@ -169,15 +166,6 @@ impl Window {
         };
         // What is as old as the window is long cannot be told from a duplicate.
         age >= BEHIND_MAX || self.seen[age as usize / 64] & (1 << (age % 64)) != 0
-    }
-
-    fn note_copy(&mut self, sequence: u64) {
-        let within = self
-            .newest
-            .is_some_and(|newest| newest - sequence < BEHIND_MAX);
-        if within && sequence >= self.first && !self.has(sequence) {
-            self.note(sequence);
-        }
     }
 
     fn note(&mut self, sequence: u64) {
@@ -250,31 +238,6 @@ mod tests {
         assert_eq!(check(3_488, 0), Err(Rejected::Duplicate), "too old to tell");
         assert_eq!(check(3_489, 0), Ok(()));
         assert_eq!(check(3_487, 0), Err(Rejected::Sequence));
-    }
-
-    #[test]
-    fn copies_count_as_come() {
-        let now = Instant::now();
-        let clock = MediaClock::new(now);
-        let mut window = Window::new(0, 20_000, now);
-        window.check(&datagram(0, 0), &clock, now).unwrap();
-        let copy = wire::audio::Copy {
-            distance: 2,
-            age: 1920,
-            packet: &[1],
-        };
-        let mut bytes = Vec::new();
-        let bundle = datagram(3, 2880);
-        bundle.encode_with([copy].into_iter(), &mut bytes).unwrap();
-        let bundle = Datagram::decode(&bytes).unwrap();
-        window.check(&bundle, &clock, now).unwrap();
-        assert_eq!(window.totals(), (3, 1));
-        assert_eq!(
-            window.check(&datagram(1, 960), &clock, now),
-            Err(Rejected::Duplicate)
-        );
-        assert_eq!(window.check(&datagram(2, 1920), &clock, now), Ok(()));
-        assert_eq!(window.totals(), (4, 0));
     }
 
     #[test]

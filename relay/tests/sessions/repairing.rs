@@ -1,7 +1,7 @@
 //! Loss on both legs: who asks whom, and what comes of it.
 
 use serde_json::json;
-use wire::audio::Datagram;
+use wire::audio::{Copy, Datagram};
 use wire::repair::{self, Request};
 
 use crate::support::{Client, Kind, PATIENCE, TRANSPORTS, TestRelay, datagram, eventually};
@@ -55,6 +55,54 @@ async fn the_relay_asks_a_source_and_answers_a_listener() {
     for (metric, value) in counted {
         eventually(metric, || async { relay.metric(metric).await == value }).await;
     }
+}
+
+#[tokio::test]
+async fn copies_of_a_source_fill_its_gaps_and_go_no_further() {
+    let relay = TestRelay::start().await;
+    let (mut source, track) = Client::publisher(&relay, Kind::WebTransport, "demo").await;
+    let mut listener = Client::greet(&relay, Kind::WebTransport, None).await;
+    let listen = json!({ "station": "demo" });
+    listener.request("listen", listen).await.unwrap();
+    let sent: Vec<_> = (0..6)
+        .map(|sequence| datagram(track, sequence, sequence * 960))
+        .collect();
+    source.send_datagram(sent[0].clone());
+    assert_eq!(next(&mut listener).await, sent[0]);
+    // 1 and 2 are lost; 3 brings them, and 4 once more.
+    for sequence in [3, 4] {
+        let own = Datagram::decode(&sent[sequence]).unwrap();
+        let copies = [sequence - 1, sequence - 2].map(|earlier| Copy {
+            distance: (sequence - earlier) as u8,
+            age: (sequence - earlier) as u64 * 960,
+            packet: Datagram::decode(&sent[earlier]).unwrap().packet,
+        });
+        let mut bytes = Vec::new();
+        own.encode_with(copies.into_iter(), &mut bytes).unwrap();
+        source.send_datagram(bytes);
+    }
+    for expected in &sent[1..5] {
+        let heard = next(&mut listener).await;
+        let (heard, expected) = (
+            Datagram::decode(&heard).unwrap(),
+            Datagram::decode(expected),
+        );
+        let expected = expected.unwrap();
+        assert_eq!(
+            (heard.sequence, heard.timestamp, heard.packet),
+            (expected.sequence, expected.timestamp, expected.packet)
+        );
+        assert_eq!(heard.copies.into_iter().count(), 0);
+    }
+    // Each is kept by itself for those who miss it.
+    listener.send_datagram(request(track, &[2]));
+    let again = next(&mut listener).await;
+    assert_eq!(Datagram::decode(&again).unwrap().sequence, 2);
+    // Nothing was missing, so nothing was asked for until now.
+    source.send_datagram(datagram(track, 6, 6 * 960));
+    let asked = next(&mut source).await;
+    let asked = Request::decode(&asked).unwrap();
+    assert_eq!(asked.sequences.into_iter().collect::<Vec<_>>(), [5]);
 }
 
 #[tokio::test]
