@@ -66,8 +66,8 @@ impl Receiver {
     }
 
     /// Where sound is about to run out though its packet may come any moment, repeats a little
-    /// of what there still is, and once more where that was little: what is stretched sounds better than what
-    /// is made up, and the decoder goes on undisturbed.
+    /// of what there still is, and once more where that was little: what is stretched sounds
+    /// better than what is made up, and the decoder goes on undisturbed.
     fn eke_out(&mut self, now: Duration, seconds: f64) {
         let (State::Playing, 0, Some(stream)) = (self.state, self.dry, self.stream) else {
             return;
