@@ -22,6 +22,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use cli::{Cli, Command};
 
+// Frames and messages are allocated on one thread and freed on another, by the thousand: jemalloc
+// is quickest at it, and gives back what a crowd took once it has left (docs/benchmarks-profile.md).
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
