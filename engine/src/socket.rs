@@ -316,6 +316,11 @@ fn address_of(storage: &SockaddrStorage) -> Option<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use seccompiler::{
+        BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+        SeccompRule,
+    };
+
     use super::*;
 
     fn socket(address: &str) -> Socket {
@@ -359,6 +364,51 @@ mod tests {
                 .unwrap();
         }
         assert_eq!(got, [&b"first"[..], b"second", b"third"]);
+    }
+
+    /// Has the kernel answer this thread's calls with that error, where the argument of that
+    /// number is the value.
+    fn refuse(call: i64, argument: (u8, u64), errno: Errno) {
+        let (number, value) = argument;
+        let is_it = SeccompCondition::new(number, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value);
+        let rule = SeccompRule::new(vec![is_it.unwrap()]).unwrap();
+        let filter = SeccompFilter::new(
+            [(call, vec![rule])].into(),
+            SeccompAction::Allow,
+            SeccompAction::Errno(errno as u32),
+            std::env::consts::ARCH.try_into().unwrap(),
+        );
+        let program: BpfProgram = filter.unwrap().try_into().unwrap();
+        seccompiler::apply_filter(&program).unwrap();
+    }
+
+    #[test]
+    fn a_kernel_short_of_buffers_is_counted_and_what_it_takes_goes_out() {
+        // A thread of its own, as it does not get rid of its filters.
+        let thread = std::thread::spawn(|| {
+            let (mut sender, mut receiver) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
+            let mut batch = Batch::new();
+            for bytes in [b"1", b"2", b"3"] {
+                push(&mut batch, receiver.address(), None, bytes);
+            }
+            // Three at once it refuses, not the two that are then left.
+            refuse(nix::libc::SYS_sendmmsg, (2, 3), Errno::ENOBUFS);
+            let fd = u64::try_from(sender.fd().as_raw_fd()).unwrap();
+            refuse(nix::libc::SYS_recvmmsg, (0, fd), Errno::ENOBUFS);
+            sender.send(&batch);
+            assert_eq!(sender.failed, 1);
+            let error = sender.receive(|_, _, _| ()).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(Errno::ENOBUFS as i32));
+            assert_eq!(sender.receives_failed, 1);
+            let mut got = Vec::new();
+            while got.len() < 2 {
+                receiver
+                    .receive(|_, _, bytes| got.push(bytes.to_vec()))
+                    .unwrap();
+            }
+            assert_eq!(got, [b"2", b"3"]);
+        });
+        thread.join().unwrap();
     }
 
     #[test]
