@@ -23,12 +23,16 @@ const HOLD_MAX: Duration = Duration::from_secs(300);
 /// Needed again this soon, they are sent for twice as long.
 const SOON: Duration = Duration::from_secs(15);
 
+/// What is asked for within this time was mostly lost before copies were sent.
+const SETTLE: Duration = Duration::from_secs(1);
+
 /// After this time it is judged whether copies help: at least this share of losses is to go.
-const TRIAL: Duration = Duration::from_secs(5);
+/// In less there are too few losses to tell.
+const TRIAL: Duration = Duration::from_secs(10);
 const HELP_MIN: f64 = 0.4;
 
 /// How long they stay away when they did not.
-const AWAY: Duration = Duration::from_secs(60);
+const AWAY: Duration = Duration::from_secs(120);
 
 /// Decides per packet; takes time as an argument.
 #[derive(Debug)]
@@ -105,6 +109,9 @@ impl Redundancy {
             }
             Mode::On { since, loss } => {
                 let on_for = now.saturating_sub(since);
+                if on_for < SETTLE {
+                    self.losses = Losses::default();
+                }
                 if on_for >= TRIAL && losses.share() > loss * (1.0 - HELP_MIN) {
                     let until = now + AWAY;
                     self.turn(Mode::Off { until, since: None });
@@ -168,6 +175,25 @@ mod tests {
         assert!((25_000..30_000).contains(&copies), "{copies}");
         send(&mut redundancy, 630, 1_000, |_, _| false);
         assert_eq!(send(&mut redundancy, 1_000, 1_100, |_, _| false), 0);
+    }
+
+    #[test]
+    fn what_was_lost_before_copies_came_does_not_count_against_them() {
+        let mut redundancy = Redundancy::new(20_000);
+        let mut begun = None;
+        // One in fifty without copies; ten more are asked for just after those begin.
+        for sequence in 0..50 * 30 {
+            let copy = redundancy.next(Duration::from_millis(sequence * 20));
+            if copy {
+                begun.get_or_insert(sequence);
+            }
+            let just_begun = begun.is_some_and(|begun| (begun..begun + 10).contains(&sequence));
+            if just_begun || (!copy && sequence % 50 == 7) {
+                redundancy.handle_asked();
+            }
+            assert!(copy || begun.is_none(), "given up at {sequence}");
+        }
+        assert!(begun.is_some());
     }
 
     #[test]
