@@ -181,13 +181,13 @@ mod tests {
     fn what_was_lost_before_copies_came_does_not_count_against_them() {
         let mut redundancy = Redundancy::new(20_000);
         let mut begun = None;
-        // One in fifty without copies; ten more are asked for just after those begin.
+        // One in fifty without copies; twenty more are asked for as those begin.
         for sequence in 0..50 * 30 {
             let copy = redundancy.next(Duration::from_millis(sequence * 20));
             if copy {
                 begun.get_or_insert(sequence);
             }
-            let just_begun = begun.is_some_and(|begun| (begun..begun + 10).contains(&sequence));
+            let just_begun = begun.is_some_and(|begun| (begun..begun + 20).contains(&sequence));
             if just_begun || (!copy && sequence % 50 == 7) {
                 redundancy.handle_asked();
             }
