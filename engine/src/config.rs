@@ -72,9 +72,10 @@ pub struct Config {
     /// The largest UDP payload sent; there is no discovery of larger ones. Default 1,232:
     /// IPv6's least MTU, which leaves 1,193 bytes for a datagram.
     pub udp_payload_bytes: u16,
-    /// Asks peers that know the ACK frequency extension to acknowledge every so many
-    /// packets only. Fewer acknowledgements cost less but delay the news of loss, which
-    /// audio does not wait for. Default `Some(10)`.
+    /// Asks peers that know the ACK frequency extension to acknowledge every so many packets
+    /// only; listeners may take [`ACK_DELAY`](fastpath::ACK_DELAY) for it while their frames go
+    /// the fast way. Fewer acknowledgements cost less; what is out of order is told at once.
+    /// Default 10.
     pub ack_every: Option<u32>,
     /// Sends frames past `quinn-proto` while a listener's path is in order
     /// (see the crate `fastpath`). Default true.

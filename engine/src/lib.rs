@@ -39,6 +39,7 @@ pub use batch::{Batch, Packet};
 pub use config::{Config, ConfigError, Secrets, Uplink};
 pub use core::{Core, Stats};
 pub use engine::{Engine, Handle, Port, StartError, ThreadStats};
+pub use fastpath::ACK_DELAY;
 pub use message::{
     Cause, Command, Event, Frame, Frames, LEVELS, Lane, Opened, SessionId, Summary, UNI_LANES,
 };

@@ -249,8 +249,12 @@ impl Watcher {
 
 impl PacketKey for Watcher {
     fn encrypt(&self, packet: u64, buf: &mut [u8], header_len: usize) {
-        let header = &mut buf[..header_len];
-        let number = self.link.state().number(self.phase(), packet, header);
+        let (header, frames) = buf.split_at_mut(header_len);
+        let len = frames.len().saturating_sub(self.key.tag_len());
+        let frames = &mut frames[..len];
+        let mut state = self.link.state();
+        let number = state.number(self.phase(), packet, header, frames);
+        drop(state);
         self.key.encrypt(number, buf, header_len);
     }
 

@@ -1,6 +1,8 @@
 //! Frames of a packet of the application's space (RFC 9000, section 19), as far as finding the
 //! acknowledgements among them takes.
 
+use std::ops::Range;
+
 use wire::varint;
 
 use crate::numbers::Numbers;
@@ -9,8 +11,104 @@ const PADDING: u64 = 0x00;
 const ACK: u64 = 0x02;
 const ACK_ECN: u64 = 0x03;
 
-/// The type of a DATAGRAM frame that goes on to the end of its packet (RFC 9221, section 4).
+const CONNECTION_CLOSE: [u64; 2] = [0x1c, 0x1d];
+
+/// The types of a DATAGRAM frame that goes on to the end of its packet, and of one with its
+/// length (RFC 9221, section 4).
 pub(crate) const DATAGRAM_TO_THE_END: u8 = 0x30;
+const DATAGRAM_WITH_LENGTH: u64 = 0x31;
+
+/// Of draft-ietf-quic-ack-frequency, as `quinn-proto` has them.
+pub(crate) const IMMEDIATE_ACK: u8 = 0x1f;
+const ACK_FREQUENCY: u64 = 0xaf;
+
+/// What an ACK_FREQUENCY frame says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Frequency {
+    pub(crate) sequence: u64,
+    /// So many packets go without an acknowledgement.
+    pub(crate) threshold: u64,
+    pub(crate) delay_us: u64,
+    pub(crate) reordering: u64,
+}
+
+impl Frequency {
+    fn fields(&self) -> [u64; 5] {
+        [
+            ACK_FREQUENCY,
+            self.sequence,
+            self.threshold,
+            self.delay_us,
+            self.reordering,
+        ]
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.fields().map(varint::size).iter().sum()
+    }
+
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        for value in self.fields() {
+            varint::encode(value, out);
+        }
+    }
+
+    /// Reads what follows the frame's type.
+    fn read(mut rest: &[u8]) -> Option<Self> {
+        Some(Self {
+            sequence: number(&mut rest)?,
+            threshold: number(&mut rest)?,
+            delay_us: number(&mut rest)?,
+            reordering: number(&mut rest)?,
+        })
+    }
+}
+
+/// What is found in a packet that goes out.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// It is to be acknowledged.
+    pub(crate) is_eliciting: bool,
+    pub(crate) frequency: Option<Frequency>,
+    /// Where a datagram with a length of two bytes is, behind which there are acknowledgements
+    /// and padding at most.
+    pub(crate) last_datagram: Option<Range<usize>>,
+}
+
+/// Looks through a packet up to its end, or to a frame that cannot be read.
+pub(crate) fn look_through(payload: &[u8]) -> Found {
+    let mut found = Found::default();
+    let mut rest = payload;
+    while !rest.is_empty() {
+        let (at, mut body) = (payload.len() - rest.len(), rest);
+        let kind = varint::decode(&mut body).unwrap_or(PADDING);
+        match frame(&mut rest, &mut |_, _| {}) {
+            Some(Frame::Ack(_) | Frame::Padding) => continue,
+            Some(Frame::Other) => found.is_eliciting |= !CONNECTION_CLOSE.contains(&kind),
+            None => break,
+        }
+        if kind == ACK_FREQUENCY {
+            found.frequency = Frequency::read(body);
+        }
+        let has_two_bytes = body.first().is_some_and(|first| first >> 6 == 1);
+        let is_one = kind == DATAGRAM_WITH_LENGTH && has_two_bytes;
+        found.last_datagram = is_one.then(|| at..payload.len() - rest.len());
+    }
+    found
+}
+
+/// Asks for an acknowledgement in the place of the length of a packet's last datagram, which
+/// then goes behind all else and on to the packet's end; false when there is none.
+pub(crate) fn ask_at_once(payload: &mut [u8], last_datagram: Option<Range<usize>>) -> bool {
+    let Some(datagram) = last_datagram else {
+        return false;
+    };
+    let len = datagram.len();
+    payload[datagram.start..].rotate_left(len);
+    let start = payload.len() - len;
+    payload[start..start + 3].copy_from_slice(&[IMMEDIATE_ACK, PADDING as u8, DATAGRAM_TO_THE_END]);
+    true
+}
 
 /// What an ACK frame says besides its ranges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,8 +291,7 @@ fn skip(kind: u64, rest: &mut &[u8]) -> Option<()> {
             sized(rest)
         }
         0x30 => to_the_end(rest),
-        // ACK_FREQUENCY
-        0xaf => numbers(rest, 4),
+        ACK_FREQUENCY => numbers(rest, 4),
         _ => None,
     }
 }

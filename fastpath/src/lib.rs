@@ -27,6 +27,13 @@
 //! controller then decides. Its caller also sends a datagram that way every now and then, from
 //! which `quinn-proto` has its round trip and sees that the connection lives.
 //!
+//! # What it asks of the peer
+//!
+//! A peer that has the ACK frequency extension, and was asked by `quinn-proto` for fewer
+//! acknowledgements, may take [`ACK_DELAY`] for one while datagrams go this way: of frames of
+//! 20 ms it acknowledges every sixth instead of every second. What `quinn-proto` sends in
+//! between it is asked to acknowledge at once.
+//!
 //! # Costs
 //!
 //! One lock that nobody else holds, one copy of the datagram, one sealing. The keys it shares with
@@ -36,6 +43,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod asking;
 mod crypto;
 mod frames;
 mod link;
@@ -43,6 +51,7 @@ mod numbers;
 mod state;
 mod tls;
 
+pub use asking::DELAY as ACK_DELAY;
 #[cfg(feature = "peer")]
 pub use crypto::ClientCrypto;
 pub use crypto::{Crypto, Negotiated};

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::BytesMut;
 use quinn_proto::Connection;
 
+#[cfg(feature = "peer")]
+use crate::asking::Asking;
 use crate::crypto::Negotiated;
 use crate::state::State;
 
@@ -68,7 +70,7 @@ impl Link {
     /// for all that follows: what it sends is acknowledged to nobody but itself.
     #[cfg(feature = "peer")]
     pub fn seal_frames(&self, frames: &[u8], out: &mut Vec<u8>) -> bool {
-        let write = |out: &mut Vec<u8>| out.extend_from_slice(frames);
+        let write = |_: &Asking, out: &mut Vec<u8>| out.extend_from_slice(frames);
         self.state().write(write, out).is_some()
     }
 

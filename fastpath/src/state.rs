@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use quinn_proto::crypto::{HeaderKey, PacketKey};
 
+use crate::asking::Asking;
 use crate::frames;
 use crate::link::{Counts, Unfit};
 use crate::numbers::Numbers;
@@ -100,6 +101,7 @@ pub(crate) struct State {
     is_troubled: bool,
     #[cfg(feature = "peer")]
     next: Option<(Phase, Phase)>,
+    asking: Asking,
     /// Sealed with this key.
     sealed: u64,
     counts: Counts,
@@ -123,7 +125,15 @@ impl State {
     }
 
     /// Gives a packet of `quinn-proto`'s its number on the wire, which its header says then.
-    pub(crate) fn number(&mut self, sealed: Phase, number: u64, header: &mut [u8]) -> u64 {
+    /// Its frames may be asked to be acknowledged.
+    pub(crate) fn number(
+        &mut self,
+        sealed: Phase,
+        number: u64,
+        header: &mut [u8],
+        frames: &mut [u8],
+    ) -> u64 {
+        self.asking.look_at(frames);
         let on_wire = self.numbers.on_wire(number);
         self.update_sending(sealed);
         if let Some((first, rest)) = header.split_first_mut() {
@@ -183,11 +193,13 @@ impl State {
         if self.sealed >= SEALED_MAX {
             return Err(Unfit::Worn);
         }
-        let datagram = |out: &mut Vec<u8>| {
+        let frames = |asking: &Asking, out: &mut Vec<u8>| {
+            asking.write(out);
             out.push(frames::DATAGRAM_TO_THE_END);
             out.extend_from_slice(datagram);
         };
-        let (number, bytes) = self.write(datagram, out).ok_or(Unfit::TooEarly)?;
+        let (number, bytes) = self.write(frames, out).ok_or(Unfit::TooEarly)?;
+        self.asking.has_sent(number);
         self.sealed += 1;
         self.counts.sent += 1;
         self.in_flight += bytes;
@@ -199,7 +211,7 @@ impl State {
     /// before there are keys.
     pub(crate) fn write(
         &mut self,
-        frames: impl FnOnce(&mut Vec<u8>),
+        frames: impl FnOnce(&Asking, &mut Vec<u8>),
         out: &mut Vec<u8>,
     ) -> Option<(u64, usize)> {
         let (headers, sending, peer) = (
@@ -214,7 +226,7 @@ impl State {
         let field = out.len();
         out.extend_from_slice(&(number as u16).to_be_bytes());
         let body = out.len();
-        frames(out);
+        frames(&self.asking, out);
         // Header protection takes 16 bytes from 4 behind the number's first (RFC 9001,
         // section 5.4.2): a tag's worth, and this much before it. An empty frame may do it.
         while out.len() < field + 4 {
@@ -333,11 +345,15 @@ impl State {
         let late = self.acked.saturating_sub(REORDERING);
         let is_known = |number: u64| is_in(ranges, number);
         let mut lost = 0;
-        let in_flight = &mut self.in_flight;
+        let (in_flight, asking) = (&mut self.in_flight, &mut self.asking);
         self.outstanding.retain(|(number, bytes)| {
-            let is_lost = !is_known(*number) && *number <= late;
+            let is_known = is_known(*number);
+            let is_lost = !is_known && *number <= late;
             lost += u64::from(is_lost);
-            let stays = !is_lost && !is_known(*number);
+            if is_known {
+                asking.is_acknowledged(*number);
+            }
+            let stays = !is_lost && !is_known;
             *in_flight -= if stays { 0 } else { usize::from(*bytes) };
             stays
         });

@@ -178,3 +178,56 @@ proptest! {
         let _ = renumbered(&bytes, &numbers, &mut |_, _| {});
     }
 }
+
+#[test]
+fn what_goes_out_is_looked_through() {
+    let mut frames = ack_frame(&[(3, 4)], 9, None);
+    assert_eq!(look_through(&frames), Found::default());
+    frames.extend([0x40, 0xaf, 1, 9, 0x40, 0x64, 2, 0x01]);
+    let found = look_through(&frames);
+    let frequency = Frequency {
+        sequence: 1,
+        threshold: 9,
+        delay_us: 100,
+        reordering: 2,
+    };
+    assert!(found.is_eliciting);
+    assert_eq!(found.frequency, Some(frequency));
+    let mut out = Vec::new();
+    frequency.write(&mut out);
+    assert_eq!(out, [0x40, 0xaf, 1, 9, 0x40, 0x64, 2]);
+    assert_eq!(frequency.bytes(), out.len());
+    for close in [&[0x1c, 1, 2, 0][..], &[0x1d, 1, 0], &[0, 0]] {
+        assert_eq!(look_through(close), Found::default());
+    }
+}
+
+#[test]
+fn only_a_last_datagram_gives_its_length_away() {
+    let datagram = |len: u8| [vec![0x31, 0x40, len], vec![9; usize::from(len)]].concat();
+    let ack = ack_frame(&[(3, 4)], 9, None);
+    let mut frames = [vec![0x01], datagram(80), ack.clone(), vec![0]].concat();
+    let found = look_through(&frames);
+    assert_eq!(found.last_datagram, Some(1..84));
+    assert!(ask_at_once(&mut frames, found.last_datagram));
+    let asking = [vec![0x1f, 0x00, 0x30], vec![9; 80]].concat();
+    assert_eq!(frames, [vec![0x01], ack, vec![0], asking].concat());
+    // Another frame behind it, one byte of length.
+    for others in [[datagram(80), vec![0x01]].concat(), vec![0x31, 2, 9, 9]] {
+        let mut frames = others.clone();
+        let found = look_through(&frames);
+        assert_eq!(found.last_datagram, None);
+        assert!(!ask_at_once(&mut frames, found.last_datagram));
+        assert_eq!(frames, others);
+    }
+}
+
+proptest! {
+    #[test]
+    fn looking_through_anything_does_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let mut frames = bytes.clone();
+        let found = look_through(&frames);
+        ask_at_once(&mut frames, found.last_datagram);
+        prop_assert_eq!(frames.len(), bytes.len());
+    }
+}
