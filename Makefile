@@ -18,7 +18,7 @@ SITE_SOURCES = $(shell find web-demo -name node_modules -prune -o -name dist -pr
 	-o -path web-demo/e2e -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-build setup-lint web worklet build run test bench bench-build bench-quick bench-micro bench-transcode bench-signaling bench-browser lab compatibility lint lint-rust lint-web fmt
+.PHONY: help setup setup-build setup-lint web worklet build run test bench bench-build bench-moq bench-quick bench-micro bench-transcode bench-signaling bench-browser lab compatibility lint lint-rust lint-web fmt
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -66,6 +66,12 @@ bench: bench-build ## Measure what a listener costs beside peers, write docs/ben
 bench-quick: bench-build ## Measure the most important in two minutes, write nothing
 	$(TARGET_DIR)/release/skywave-bench run --quick $(BENCH_ARGS)
 
+# moq-relay's own lock file names versions that are no more; Cargo takes the newest that fit.
+bench-moq: setup-build ## Install moq-relay, for `make bench` to measure beside ours (8 min)
+	$(CARGO) install moq-relay --version 0.17.10 --no-track --quiet \
+		--root $(TARGET_DIR)/moq --target-dir $(TARGET_DIR)/moq
+	$(CARGO) build --release --manifest-path benches/moq/Cargo.toml --target-dir $(TARGET_DIR)/moq
+
 bench-micro: setup-build ## Measure wire, encoder and receiver by themselves, with criterion
 	$(CARGO) bench -p skywave-benches --bench micro
 
@@ -98,6 +104,7 @@ lint: setup-lint lint-rust lint-web ## Check format, lints, docs and licences
 lint-rust:
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --all --check --manifest-path benches/neteq/Cargo.toml
+	$(CARGO) fmt --all --check --manifest-path benches/moq/Cargo.toml
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy -p skywave-worklet --target wasm32-unknown-unknown -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps

@@ -7,13 +7,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use engine::testing::tls_pair;
+use load::process;
 use tokio::sync::broadcast;
 use wire::TrackId;
 use wtransport::endpoint::IncomingSession;
 use wtransport::{Endpoint, ServerConfig};
 
 use crate::packet::{self, INTERVAL, PACKET_BYTES};
-use crate::process;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {

@@ -13,6 +13,8 @@ use tempfile::TempDir;
 use crate::process::Worker;
 use crate::swarm::Way;
 
+pub(crate) mod moq;
+
 /// The secret of tokens and the password of sources; the servers live on loopback for
 /// some seconds.
 const SECRET: &str = "the secret of a benchmark, long enough for HS256";
@@ -38,6 +40,8 @@ pub(crate) enum Contender {
     Icecast,
     /// wtransport, a task for each session.
     Wtransport,
+    /// moq-relay, a datagram for each frame or a stream.
+    Moq { streams: bool },
 }
 
 impl Contender {
@@ -53,7 +57,14 @@ impl Contender {
             Self::Skywave(Way::Http) => "Skywave, HTTP".to_owned(),
             Self::Icecast => "Icecast, HTTP".to_owned(),
             Self::Wtransport => "wtransport, a task per session".to_owned(),
+            Self::Moq { streams: false } => "moq-relay, datagrams".to_owned(),
+            Self::Moq { streams: true } => "moq-relay, a stream per frame".to_owned(),
         }
+    }
+
+    /// Whether it is a program that knows no questions.
+    fn is_foreign_program(self) -> bool {
+        matches!(self, Self::Skywave(_) | Self::Icecast | Self::Moq { .. })
     }
 
     pub(crate) fn way(self) -> Way {
@@ -112,6 +123,7 @@ impl Server {
             Contender::EngineOnTwo => alone(&["serve", "--pins", "0,1"]),
             Contender::Wtransport => alone(&["bare", "--pin", &pin]),
             Contender::Icecast => Self::icecast(),
+            Contender::Moq { streams } => Self::moq(streams),
             Contender::Skywave(way) => Self::skywave(skywave, way, stations),
         }
     }
@@ -241,6 +253,9 @@ impl Server {
         rate: f64,
         idle: bool,
     ) -> anyhow::Result<Worker> {
+        if let Contender::Moq { streams } = self.contender {
+            return self.begin_moq_listeners(streams, count, rate);
+        }
         let way = match self.contender.way() {
             Way::WebTransport => "web-transport",
             Way::Quinn => "quinn",
@@ -278,9 +293,12 @@ impl Server {
             Contender::Skywave(_) => Config::new(tls_pair().0).ack_every,
             _ => None,
         };
-        let ack_every = ack_every.map(|every| every.to_string());
-        if let Some(every) = &ack_every {
-            arguments.extend(["--ack-every", every]);
+        let asked = ack_every.map(|every| {
+            let delay = engine::ACK_DELAY.as_millis();
+            [every.to_string(), delay.to_string()]
+        });
+        if let Some([every, delay]) = &asked {
+            arguments.extend(["--ack-every", every, "--ack-delay-ms", delay]);
         }
         if self.contender == Contender::Icecast {
             arguments.extend(["--suffix", ".opus"]);
@@ -292,7 +310,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.sources = None;
-        if matches!(self.contender, Contender::Skywave(_) | Contender::Icecast) {
+        if self.contender.is_foreign_program() {
             self.process.terminate();
         }
     }

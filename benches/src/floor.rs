@@ -14,12 +14,12 @@ use std::time::Instant;
 
 use engine::Batch;
 use engine::testing::Udp;
+use load::process;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ring::aead::quic::HeaderProtectionKey;
 use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 
 use crate::packet::INTERVAL;
-use crate::process;
 
 /// A datagram of sound with its header.
 const FRAME_BYTES: usize = 250;

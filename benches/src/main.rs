@@ -154,10 +154,12 @@ fn run(arguments: &RunArguments) -> anyhow::Result<()> {
     if let Some(path) = &arguments.report {
         let icecast = contender::icecast_program();
         let icecast = icecast.and_then(|program| report::version(&program, "-v"));
+        let moq = contender::moq::programs();
+        let moq = moq.and_then(|programs| report::version(&programs.relay, "--version"));
         let mut versions = vec![
             report::version(&plan.skywave, "--version").unwrap_or_default(),
             icecast.unwrap_or_else(|| "Icecast not installed".to_owned()),
-            "moq-relay not installed".to_owned(),
+            moq.unwrap_or_else(|| "moq-relay not installed".to_owned()),
         ];
         versions.extend(failed.iter().cloned());
         let run = report::Run {

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 
 /// A child that ends with us. Our own are asked and answer by lines.
@@ -28,6 +28,13 @@ impl Worker {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(arguments).stdout(Stdio::piped());
         Self::of(command).with_context(|| format!("cannot start {arguments:?}"))
+    }
+
+    /// Starts another program that is asked and answers by lines.
+    pub(crate) fn program(program: &Path, arguments: &[String]) -> anyhow::Result<Self> {
+        let mut command = Command::new(program);
+        command.args(arguments).stdout(Stdio::piped());
+        Self::of(command).with_context(|| format!("cannot start {}", program.display()))
     }
 
     /// Starts a program on one processor.
@@ -139,29 +146,4 @@ impl Drop for Worker {
             let _ = self.child.wait();
         }
     }
-}
-
-/// Keeps this process on one processor.
-pub(crate) fn pin(processor: Option<usize>) -> anyhow::Result<()> {
-    if let Some(processor) = processor {
-        let mut set = CpuSet::new();
-        set.set(processor)?;
-        sched_setaffinity(Pid::from_raw(0), &set)
-            .with_context(|| format!("cannot run on processor {processor}"))?;
-    }
-    Ok(())
-}
-
-/// Ends the process when its input ends: no worker outlives who started it. Lines go to
-/// `answer`, and what it returns is printed.
-pub(crate) fn serve_questions(mut answer: impl FnMut(&str) -> Option<String> + Send + 'static) {
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lines() {
-            let Ok(line) = line else { break };
-            if let Some(text) = answer(&line) {
-                println!("{text}");
-            }
-        }
-        std::process::exit(0);
-    });
 }

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use load::ears::Heard;
+
 use crate::contender::{Contender, LOAD, SERVER, Server};
 use crate::process::Worker;
 use crate::report::{Number, Section};
-use crate::swarm::Heard;
 
 pub(crate) mod fanout;
 pub(crate) mod idle;

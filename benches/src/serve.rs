@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use engine::testing::tls_pair;
 use engine::{Command, Config, Engine, Event, Frame};
+use load::process;
 use wire::TrackId;
 
 use crate::packet::{self, INTERVAL, PACKET_BYTES};
-use crate::process;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {

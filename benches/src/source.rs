@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
 use engine::Batch;
 use engine::testing::{ClientEvent, Clients, Udp, client_config};
+use load::process;
 use media::ogg::{Head, Muxer, Tags};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use wire::frame::{Request, ServerFrame, Splitter, read, write_framed};
@@ -18,7 +19,7 @@ use wire::message::{Codec, HelloParams, PingParams, PublishParams, PublishResult
 
 use crate::packet::{self, INTERVAL, PACKET_BYTES, SAMPLES};
 use crate::swarm::station;
-use crate::{process, trust};
+use crate::trust;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {

@@ -9,13 +9,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
+use load::ears::Ears;
+use load::process;
 use wire::frame::Request;
 use wire::message::{HelloParams, ListenParams, PingParams};
 
-use crate::packet::{self, micros};
-use crate::process;
-use crate::stats::Histogram;
+use crate::packet::micros;
 
 mod http;
 mod light;
@@ -50,6 +49,9 @@ pub(crate) struct Arguments {
     /// Lighter clients acknowledge after so many packets, as they are asked to.
     #[arg(long, default_value_t = light::ACK_EVERY)]
     ack_every: u32,
+    /// Or so many milliseconds after the first of them (RFC 9000, section 18.2).
+    #[arg(long, default_value_t = 25)]
+    ack_delay_ms: u64,
     /// Listeners that join in a second.
     #[arg(long, default_value_t = 400.0)]
     rate: f64,
@@ -70,26 +72,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Clients must be heard of within 10 s.
 const PING: Duration = Duration::from_secs(8);
 
-/// What comes later than this is not in time.
-const IN_TIME: Duration = Duration::from_millis(60);
-
-/// What a swarm tells.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Heard {
-    /// Packets.
-    pub(crate) packets: u64,
-    /// Of them, those within 60 ms of their making.
-    pub(crate) in_time: u64,
-    /// Listeners lost or refused.
-    pub(crate) lost: u64,
-    /// Microseconds from making to arrival: p50, p90, p99, greatest.
-    pub(crate) delay: [u64; 4],
-    /// Microseconds from connect to first sound.
-    pub(crate) join: [u64; 4],
-    /// Microseconds from asking for another station to its first sound.
-    pub(crate) zap: [u64; 4],
-}
-
 /// The name of a station.
 pub(crate) fn station(number: u32) -> String {
     format!("bench-{number}")
@@ -100,86 +82,6 @@ fn home(number: usize) -> SocketAddr {
     let part = (number / PER_ADDRESS) as u32;
     let address = Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 0, 1, 1)) + part);
     SocketAddr::from((address, 0))
-}
-
-/// One listener's side of the measuring.
-#[derive(Debug)]
-struct Listener {
-    station: u32,
-    asked: Instant,
-    awaits: Option<Awaits>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Awaits {
-    FirstSound,
-    Zap,
-}
-
-/// What all listeners have heard.
-#[derive(Debug, Default)]
-struct Ears {
-    packets: u64,
-    in_time: u64,
-    lost: u64,
-    open: usize,
-    /// Listeners that wait to hear something other than before.
-    zapping: usize,
-    delay: Histogram,
-    join: Histogram,
-    zap: Histogram,
-    told: bool,
-}
-
-impl Ears {
-    /// A packet came to a listener at that time of the shared clock.
-    fn hear(&mut self, listener: &mut Listener, packet: &[u8], arrived: u64) {
-        let Some((sent, station)) = packet::read(packet) else {
-            return;
-        };
-        self.packets += 1;
-        let delay = arrived.saturating_sub(sent);
-        self.in_time += u64::from(delay <= IN_TIME.as_micros() as u64);
-        self.delay.add(delay);
-        if listener.awaits.is_none() || station != listener.station {
-            return;
-        }
-        let took = listener.asked.elapsed().as_micros() as u64;
-        match listener.awaits.take() {
-            Some(Awaits::FirstSound) => {
-                self.open += 1;
-                self.join.add(took);
-            }
-            Some(Awaits::Zap) => {
-                self.zapping -= 1;
-                self.zap.add(took);
-            }
-            None => {}
-        }
-    }
-
-    fn lose(&mut self, why: &str) {
-        self.lost += 1;
-        if !std::mem::replace(&mut self.told, true) {
-            eprintln!("a listener was lost, the first of perhaps many: {why}");
-        }
-    }
-
-    fn tell(&self) -> anyhow::Result<String> {
-        Ok(serde_json::to_string(&Heard {
-            packets: self.packets,
-            in_time: self.in_time,
-            lost: self.lost,
-            delay: self.delay.summary(),
-            join: self.join.summary(),
-            zap: self.zap.summary(),
-        })?)
-    }
-
-    fn reset(&mut self) {
-        (self.packets, self.in_time) = (0, 0);
-        (self.delay, self.join, self.zap) = Default::default();
-    }
 }
 
 /// Listeners of one kind.

@@ -1,7 +1,7 @@
 //! CPU per delivered frame against the number of listeners, beside the floor and peers.
 
 use super::{Findings, Plan, Turn, turn};
-use crate::contender::{Contender, icecast_program};
+use crate::contender::{Contender, icecast_program, moq};
 use crate::report::{Number, Plot, Section};
 use crate::stats::Spread;
 use crate::swarm::Way;
@@ -19,6 +19,9 @@ const WEBTRANSPORT: Contender = Contender::Skywave(Way::WebTransport);
 const QUINN: Contender = Contender::Skywave(Way::Quinn);
 const WEBSOCKET: Contender = Contender::Skywave(Way::WebSocket);
 const HTTP: Contender = Contender::Skywave(Way::Http);
+const MOQ_DATAGRAMS: Contender = Contender::Moq { streams: false };
+const MOQ_STREAMS: Contender = Contender::Moq { streams: true };
+const MOQ_LISTENERS: usize = 200;
 const ENGINE: Contender = Contender::Engine { ack_every: 0 };
 
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<Findings> {
@@ -51,6 +54,10 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<Findings> {
         }
         if !plan.is_quick && [200, 500, 1000].contains(&listeners) {
             contenders.push(Contender::Wtransport);
+        }
+        // Of more than these its own clients fill the load's processor.
+        if !plan.is_quick && listeners == MOQ_LISTENERS && moq::programs().is_some() {
+            contenders.extend([MOQ_DATAGRAMS, MOQ_STREAMS]);
         }
         // The sizes the numbers are about get all rounds.
         let rounds = match listeners {
@@ -182,11 +189,10 @@ fn section(cells: &[Cell], missing: &[String]) -> Section {
         the making. At the least numbers of listeners a frame bears what the station itself \
         costs. The floor seals and sends the same packets, and receives and opens one \
         acknowledgement for two of them: nothing else. WebTransport listeners open their session \
-        with quinn and go on without it: they open each packet and acknowledge after ten, as the \
-        relay asks, or 25 ms after the first, as quinn's clients do, but leave most of their \
-        processor free; quinn's own are in a row beside them. The engine alone is shown with an \
-        acknowledgement for two packets as well. HTTP and \
-        WebSocket are not encrypted here."
+        with quinn and go on without it: they open each packet and acknowledge after ten, or \
+        100 ms after the first, as the relay asks, but leave most of their processor free; quinn's own are in a row beside them. The engine alone is shown with an \
+        acknowledgement for two packets as well. moq-relay's listeners are clients of its own \
+        crates, one session and one subscription each. HTTP and WebSocket are not encrypted here."
         .to_owned();
     for missed in missing {
         text += &format!("\n\nNot measured: {missed}.");
@@ -237,6 +243,20 @@ fn numbers(cells: &[Cell]) -> Vec<Number> {
             0.95,
             ratio(WEBTRANSPORT, Contender::Icecast, listeners),
         ));
+    }
+    for (moq, times) in [(MOQ_DATAGRAMS, 6.0), (MOQ_STREAMS, 11.0)] {
+        let theirs = micros(moq, MOQ_LISTENERS);
+        for listeners in [1000, 2000] {
+            let ours = micros(WEBTRANSPORT, listeners);
+            numbers.push(Number::at_least(
+                format!(
+                    "{} with {MOQ_LISTENERS} listeners over WebTransport with {listeners}",
+                    moq.name()
+                ),
+                times,
+                theirs.zip(ours).map(|(theirs, ours)| theirs / ours),
+            ));
+        }
     }
     let flat: Vec<_> = cells
         .iter()

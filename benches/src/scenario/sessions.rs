@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use load::ears::Heard;
+
 use super::{Findings, Plan, RATE, heard};
 use crate::contender::{Contender, Server};
 use crate::report::{Number, Section};
-use crate::swarm::{Heard, Way};
+use crate::swarm::Way;
 
 const WAYS: [Way; 2] = [Way::WebTransport, Way::WebSocket];
 

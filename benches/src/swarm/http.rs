@@ -5,10 +5,11 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
+use load::ears::{Ears, Listener};
 use media::ogg::{Demuxer, Event};
 
 use super::sockets::{Sockets, connect_from};
-use super::{Arguments, Awaits, Ears, Flock, Listener, home, now};
+use super::{Arguments, Flock, home, now};
 
 pub(super) struct Listeners {
     server: SocketAddr,
@@ -102,11 +103,7 @@ impl Flock for Listeners {
         stream.set_nonblocking(true)?;
         self.sockets.add(number, &stream)?;
         self.members.push(Some(Member {
-            listener: Listener {
-                station,
-                asked,
-                awaits: Some(Awaits::FirstSound),
-            },
+            listener: Listener::join(station, asked),
             stream,
             head: Some(Vec::new()),
             ogg: Demuxer::new(),

@@ -3,7 +3,8 @@
 //!
 //! quinn's client takes more of a processor for a packet than the server's fast path, so that a
 //! swarm of them fills its own long before the server's. What the server sees is the same: an
-//! acknowledgement for so many packets, or 25 ms after the first, as quinn's clients do by default.
+//! acknowledgement for so many packets, so long after the first, or at once, as it asks for and as
+//! quinn's clients do.
 
 use bytes::{Buf, BytesMut};
 use engine::testing::HandedOver;
@@ -33,6 +34,8 @@ pub(super) struct Light {
 pub(super) enum Packet {
     /// So many wait for an acknowledgement now; none when this one asks for none.
     Owed(u32),
+    /// It is to be acknowledged at once.
+    Urgent,
     /// The server has closed the connection.
     Close,
     /// No packet of this connection's.
@@ -66,6 +69,10 @@ impl Light {
             Walked::Close => return Packet::Close,
             Walked::AcksAlone => return Packet::Owed(0),
             Walked::Eliciting => {}
+            Walked::Urgent => {
+                self.owed += 1;
+                return Packet::Urgent;
+            }
         }
         self.owed += 1;
         Packet::Owed(self.owed)
@@ -157,7 +164,19 @@ enum Walked {
     /// Nothing that asks for an acknowledgement.
     AcksAlone,
     Eliciting,
+    /// As well, and at once.
+    Urgent,
     Close,
+}
+
+impl Walked {
+    /// One frame more that asks for an acknowledgement.
+    fn eliciting(self) -> Self {
+        match self {
+            Self::AcksAlone => Self::Eliciting,
+            other => other,
+        }
+    }
 }
 
 /// Finds datagrams and the close among a packet's frames. Whatever else there may be on a stream
@@ -178,10 +197,10 @@ fn walk(mut rest: &[u8], hear: &mut impl FnMut(&[u8])) -> Walked {
             0x1c | 0x1d => return Walked::Close,
             0x30 => {
                 datagram(rest, hear);
-                return Walked::Eliciting;
+                return found.eliciting();
             }
             0x31 => {
-                found = Walked::Eliciting;
+                found = found.eliciting();
                 let Ok(len) = varint::decode(&mut rest) else {
                     return found;
                 };
@@ -193,9 +212,10 @@ fn walk(mut rest: &[u8], hear: &mut impl FnMut(&[u8])) -> Walked {
                 rest.advance(len);
             }
             // PING, IMMEDIATE_ACK; what the server sets about acknowledging and its windows.
-            0x01 | 0x1f => found = Walked::Eliciting,
+            0x01 => found = found.eliciting(),
+            0x1f => found = Walked::Urgent,
             0x10 | 0x11 | 0x12 | 0x13 | 0xaf => {
-                found = Walked::Eliciting;
+                found = found.eliciting();
                 let values = match kind {
                     0x11 => 2,
                     0xaf => 4,
@@ -205,7 +225,7 @@ fn walk(mut rest: &[u8], hear: &mut impl FnMut(&[u8])) -> Walked {
                     return found;
                 }
             }
-            _ => return Walked::Eliciting,
+            _ => return found.eliciting(),
         }
     }
 }
@@ -258,7 +278,7 @@ mod tests {
         // the end.
         let mut frames = vec![0x01, 0x02, 9, 0, 1, 0, 0, 0, 0x40, 0xaf, 0, 9, 25, 2, 0x1f];
         frames.extend([0x31, 2, 0, 7, 0x30, 0, 8, 9]);
-        assert!(matches!(walk(&frames, &mut hear), Walked::Eliciting));
+        assert!(matches!(walk(&frames, &mut hear), Walked::Urgent));
         assert!(matches!(
             walk(&[0x02, 9, 0, 0, 0, 0], &mut hear),
             Walked::AcksAlone

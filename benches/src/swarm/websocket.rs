@@ -6,13 +6,15 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use load::ears::{Ears, Listener};
 use tungstenite::client::IntoClientRequest;
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Error, Message, WebSocket};
 use wire::audio::Datagram;
 
 use super::sockets::{Sockets, connect_from};
-use super::{Arguments, Awaits, Ears, Flock, Listener, PING, home, now};
+
+use super::{Arguments, Flock, PING, home, now};
 
 pub(super) struct Listeners {
     server: SocketAddr,
@@ -106,11 +108,7 @@ impl Flock for Listeners {
         let (socket, _) = tungstenite::client::client_with_config(request, stream, Some(config))?;
         socket.get_ref().set_nonblocking(true)?;
         self.sockets.add(number, socket.get_ref())?;
-        let listener = Listener {
-            station,
-            asked,
-            awaits: Some(Awaits::FirstSound),
-        };
+        let listener = Listener::join(station, asked);
         self.members.push(Some(Member { listener, socket }));
         for frame in super::opening((!self.idle).then_some(station))? {
             self.send(number, frame)?;
@@ -135,9 +133,7 @@ impl Flock for Listeners {
         let number = self.order[number];
         self.send(number, super::listen(station)?)?;
         let member = self.members[number].as_mut().context("a member")?;
-        member.listener.station = station;
-        member.listener.asked = Instant::now();
-        member.listener.awaits = Some(Awaits::Zap);
+        member.listener.zap(station);
         Ok(())
     }
 

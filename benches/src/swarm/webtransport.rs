@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use engine::Batch;
 use engine::testing::{ClientEvent, Clients, Udp, client_config, handed_over_config};
+use load::ears::{Ears, Listener};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustc_hash::FxHashMap;
 use wire::audio::Datagram;
 use wire::frame::write_framed;
 
 use super::light::{Light, Packet};
-use super::{Arguments, Awaits, Ears, Flock, Listener, PER_ADDRESS, PING, Way, home, now};
+
+use super::{Arguments, Flock, PER_ADDRESS, PING, Way, home, now};
 use crate::trust;
 
 pub(super) struct Listeners {
@@ -47,6 +49,8 @@ struct Home {
     owing: VecDeque<(Instant, usize, u64)>,
     /// How many packets they wait for; none when all stay with quinn.
     ack_every: Option<u32>,
+    /// How long they wait at most.
+    ack_delay: Duration,
 }
 
 struct Guest {
@@ -56,9 +60,6 @@ struct Guest {
     listener: Listener,
     light: Option<Box<Light>>,
 }
-
-/// Clients acknowledge so long after a packet at the latest (RFC 9000, section 18.2).
-const ACK_DELAY: Duration = Duration::from_millis(25);
 
 impl Listeners {
     pub(super) fn new(arguments: &Arguments) -> anyhow::Result<Self> {
@@ -80,6 +81,7 @@ impl Listeners {
                 lights: FxHashMap::default(),
                 owing: VecDeque::new(),
                 ack_every: is_light.then_some(arguments.ack_every),
+                ack_delay: Duration::from_millis(arguments.ack_delay_ms),
             });
         }
         Ok(Self {
@@ -126,11 +128,7 @@ impl Flock for Listeners {
         home.guests[client] = Some(Guest {
             generation,
             is_open: false,
-            listener: Listener {
-                station,
-                asked: now,
-                awaits: Some(Awaits::FirstSound),
-            },
+            listener: Listener::join(station, now),
             light: None,
         });
         self.members.push_back((number, client, generation));
@@ -155,9 +153,7 @@ impl Flock for Listeners {
         let home = &mut self.homes[home];
         home.say(number, &super::listen(station)?, &mut self.batch);
         if let Some(guest) = &mut home.guests[number] {
-            guest.listener.station = station;
-            guest.listener.asked = Instant::now();
-            guest.listener.awaits = Some(Awaits::Zap);
+            guest.listener.zap(station);
         }
         Ok(())
     }
@@ -202,6 +198,7 @@ impl Home {
             lights,
             owing,
             ack_every,
+            ack_delay,
             ..
         } = self;
         let more = udp.receive(|remote, bytes| {
@@ -235,7 +232,8 @@ impl Home {
                 Packet::Owed(owed) if ack_every.is_some_and(|every| owed >= every) => {
                     acknowledge(light, remote, batch);
                 }
-                Packet::Owed(1) => owing.push_back((now + ACK_DELAY, number, guest.generation)),
+                Packet::Urgent => acknowledge(light, remote, batch),
+                Packet::Owed(1) => owing.push_back((now + *ack_delay, number, guest.generation)),
                 Packet::Close => closed.push(number),
                 Packet::Owed(_) | Packet::Unknown => {}
             }
@@ -331,7 +329,7 @@ impl Home {
                 };
                 guest.is_open = true;
                 let mut frames = Vec::new();
-                for frame in super::opening((!idle).then_some(guest.listener.station))? {
+                for frame in super::opening((!idle).then_some(guest.listener.station()))? {
                     write_framed(&frame, &mut frames);
                 }
                 self.clients.write(number, &frames);
