@@ -39,10 +39,9 @@ scope.registerProcessor = (name, processor) => {
     }
 
     override process(inputs: unknown, outputs: readonly (readonly Float32Array[])[]): boolean {
-      let goesOn = true;
-      this.#measurement.quantum(currentTime * 1000, () => {
-        goesOn = super.process(inputs, outputs);
-      });
+      const goesOn = this.#measurement.quantum(currentTime * 1000, () =>
+        super.process(inputs, outputs),
+      );
       if (this.#measurement.isDone && !this.#told) {
         this.#told = true;
         this.#post(this.#measurement.result());

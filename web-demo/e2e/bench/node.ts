@@ -29,9 +29,7 @@ export function runInNode(script: string, wasm: ArrayBuffer, task: Task): Run {
   const outputs = [[new Float32Array(128), new Float32Array(128)]];
   for (let quantum = 0; !measurement.isDone; quantum++) {
     scope.currentTime = (quantum * 128) / rate;
-    measurement.quantum(scope.currentTime * 1000, () => {
-      processor.process([], outputs);
-    });
+    measurement.quantum(scope.currentTime * 1000, () => processor.process([], outputs));
   }
   return measurement.result();
 }

@@ -48,6 +48,7 @@ const CALLS_UNTIL_COMPILED = 1024;
 
 /** Of no player: its calls answer nothing and change nothing. */
 const NOBODY = 0;
+
 const LATENCIES: readonly Latency[] = ['interactive', 'live', 'safe'];
 const BUDGETS: readonly RepairBudget[] = ['off', 'economy', 'auto', 'robust'];
 const STATES: readonly ReceiverState[] = ['buffering', 'playing', 'interrupted'];
