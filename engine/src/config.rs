@@ -37,7 +37,8 @@ pub struct Config {
     /// packets are dropped. Default 256.
     pub handshakes_per_address_max: usize,
     /// Handshakes begun in a second, so that a flood leaves the processor to those on air
-    /// (one costs about half a millisecond). Above it: retry, then drop. Default 400.
+    /// (one costs about half a millisecond). Above it: retry, then up to 1,000 first packets
+    /// wait for 2 s at most, then drop. Default 400.
     pub handshakes_per_second: u32,
     /// From the first packet to the WebTransport request. Default 10 s.
     pub handshake_timeout: Duration,

@@ -26,6 +26,7 @@ use crate::batch::Batch;
 use crate::config::{self, Config, ConfigError, Secrets};
 use crate::message::{Command, Event, Frames, SessionId};
 use admission::Admission;
+use arrivals::Waiting;
 use fast::Cids;
 use session::{Context, Session};
 use tracks::Tracks;
@@ -54,6 +55,7 @@ pub struct Core {
     tracks: Tracks,
     wheel: Wheel,
     admission: Admission,
+    waiting: Waiting,
     events: VecDeque<Event>,
     /// Connections to poll for packets.
     dirty: VecDeque<u32>,
@@ -97,7 +99,7 @@ pub struct Stats {
     pub fast_received: u64,
     /// First packets answered with a retry.
     pub retried: u64,
-    /// First packets refused or ignored.
+    /// First packets refused or dropped.
     pub refused: u64,
     /// Connections that ended before they asked for a session.
     pub handshakes_failed: u64,
@@ -143,6 +145,7 @@ impl Core {
             tracks: Tracks::default(),
             wheel: Wheel::new(now),
             admission: Admission::new(now, &config),
+            waiting: Waiting::new(),
             events: VecDeque::new(),
             dirty: VecDeque::new(),
             stalled: VecDeque::new(),
@@ -272,6 +275,7 @@ impl Core {
     /// Fires the timers that are due.
     pub fn handle_timeouts(&mut self, now: Instant) {
         self.handle_deferred(now);
+        self.admit_waiting(now);
         let mut due = std::mem::take(&mut self.due);
         self.wheel.expire(now, &mut due);
         for slot in due.drain(..) {
@@ -294,10 +298,8 @@ impl Core {
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
         let deferred = self.deferred.front().map(|(due, _)| *due);
-        match (self.wheel.next_deadline(), deferred) {
-            (Some(timer), Some(deferred)) => Some(timer.min(deferred)),
-            (timer, deferred) => timer.or(deferred),
-        }
+        let all = [self.wheel.next_deadline(), deferred, self.next_turn()];
+        all.into_iter().flatten().min()
     }
 
     /// Fills `batch` with packets. Returns whether there are more to fetch.
@@ -363,6 +365,15 @@ impl Core {
     fn session(&self, id: SessionId) -> Option<&Session> {
         let session = self.sessions.get(id.slot())?.as_deref()?;
         (session.id == id).then_some(session)
+    }
+}
+
+impl Drop for Core {
+    /// quinn wants to be told of each first packet what became of it.
+    fn drop(&mut self) {
+        for (_, incoming) in self.waiting.drain(..) {
+            self.endpoint.ignore(incoming);
+        }
     }
 }
 

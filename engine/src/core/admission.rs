@@ -1,7 +1,7 @@
 //! Who may begin a handshake: those on air keep the processor.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 
@@ -13,6 +13,8 @@ pub(super) enum Verdict {
     Accept,
     /// Come back with a token: costs us one packet and no memory.
     Retry,
+    /// Keep it until the rate allows for another.
+    Wait,
     /// Say no: the client need not repeat.
     Refuse,
     /// Say nothing: the client repeats after its timeout.
@@ -46,6 +48,8 @@ struct There {
     sessions: usize,
     /// Of these, in handshake.
     handshakes: usize,
+    /// First packets that wait.
+    waiting: usize,
 }
 
 #[derive(Debug)]
@@ -92,7 +96,7 @@ impl Admission {
         let address = Address::new(remote.ip());
         let there = self.by_address.get(&address).copied().unwrap_or_default();
         let is_full = there.sessions >= config.sessions_per_address_max;
-        let is_pushing = there.handshakes >= config.handshakes_per_address_max;
+        let is_pushing = there.handshakes + there.waiting >= config.handshakes_per_address_max;
         let crowded = self.unvalidated >= config.handshakes_unvalidated_max;
         let starved = self.budget < 1_000_000;
         if !is_validated {
@@ -102,13 +106,38 @@ impl Admission {
             }
         } else if is_full {
             return Verdict::Refuse;
-        } else if starved || is_pushing {
+        } else if is_pushing {
             return Verdict::Ignore;
         }
         if self.handshakes >= config.handshakes_max {
             return Verdict::Ignore;
         }
+        if starved {
+            return Verdict::Wait;
+        }
         Verdict::Accept
+    }
+
+    /// A first packet from there begins to wait.
+    pub(super) fn wait(&mut self, remote: SocketAddr) {
+        let address = Address::new(remote.ip());
+        self.by_address.entry(address).or_default().waiting += 1;
+    }
+
+    /// It waits no more.
+    pub(super) fn waited(&mut self, remote: SocketAddr) {
+        let address = Address::new(remote.ip());
+        if let Some(there) = self.by_address.get_mut(&address) {
+            there.waiting -= 1;
+            self.forget_empty(address);
+        }
+    }
+
+    /// When another handshake may begin, if not now.
+    pub(super) fn next_turn(&self, config: &Config) -> Instant {
+        let missing = 1_000_000_u64.saturating_sub(self.budget);
+        let rate = u64::from(config.handshakes_per_second).max(1);
+        self.refilled + Duration::from_micros(missing.div_ceil(rate))
     }
 
     pub(super) fn begin(&mut self, remote: SocketAddr, is_validated: bool) -> Counted {
@@ -154,9 +183,14 @@ impl Admission {
         if let Some(there) = self.by_address.get_mut(&counted.address) {
             there.sessions -= 1;
             there.handshakes -= usize::from(counted.in_handshake);
-            if there.sessions == 0 {
-                self.by_address.remove(&counted.address);
-            }
+            self.forget_empty(counted.address);
+        }
+    }
+
+    fn forget_empty(&mut self, address: Address) {
+        let there = self.by_address.get(&address);
+        if there.is_some_and(|there| there.sessions == 0 && there.waiting == 0) {
+            self.by_address.remove(&address);
         }
     }
 
@@ -192,7 +226,6 @@ fn burst(config: &Config) -> u64 {
 mod tests {
     use super::*;
     use crate::testing::server_tls;
-    use std::time::Duration;
 
     fn config() -> Config {
         let mut config = Config::new(server_tls());
@@ -306,13 +339,37 @@ mod tests {
         );
         assert_eq!(
             admission.judge(now, &config, client(1), true),
-            Verdict::Ignore
+            Verdict::Wait
         );
         let later = now + Duration::from_millis(125);
+        assert_eq!(admission.next_turn(&config), later);
         assert_eq!(
             admission.judge(later, &config, client(1), true),
             Verdict::Accept
         );
+    }
+
+    #[test]
+    fn who_waits_counts_for_its_address() {
+        let (now, mut config) = (Instant::now(), config());
+        config.sessions_per_address_max = 100;
+        config.handshakes_per_address_max = 3;
+        config.handshakes_per_second = 4;
+        let mut admission = Admission::new(now, &config);
+        let judge =
+            |admission: &mut Admission, number| admission.judge(now, &config, client(number), true);
+        let begun = admission.begin(client(1), true);
+        for _ in 0..2 {
+            assert_eq!(judge(&mut admission, 1), Verdict::Wait);
+            admission.wait(client(1));
+        }
+        assert_eq!(judge(&mut admission, 1), Verdict::Ignore);
+        assert_eq!(judge(&mut admission, 2), Verdict::Wait);
+        admission.end(begun);
+        admission.waited(client(1));
+        assert_eq!(judge(&mut admission, 1), Verdict::Wait);
+        admission.waited(client(1));
+        assert!(admission.by_address.is_empty());
     }
 
     #[test]

@@ -101,6 +101,45 @@ fn a_flood_of_handshakes_leaves_those_on_air_alone() {
 }
 
 #[test]
+fn a_crowd_waits_for_its_turn_and_need_not_knock_again() {
+    let mut pair = Pair::new(|config| {
+        config.handshakes_per_second = 20;
+        config.handshakes_unvalidated_max = 0;
+    });
+    for _ in 0..30 {
+        pair.connect();
+    }
+    // A quarter of a second's worth at once, the others as the rate allows.
+    pair.run(ms(1000));
+    let open = |pair: &Pair| {
+        let opened = |event: &&ClientEvent| matches!(event, ClientEvent::Open(_));
+        pair.client_events.iter().filter(opened).count()
+    };
+    assert!((20..=25).contains(&open(&pair)), "{}", open(&pair));
+    pair.run(ms(400));
+    assert_eq!(open(&pair), 30);
+    let stats = pair.core.stats();
+    assert_eq!((stats.refused, stats.retried), (0, 30));
+}
+
+#[test]
+fn who_has_waited_too_long_is_dropped() {
+    let mut pair = Pair::new(|config| {
+        config.handshakes_per_second = 1;
+        config.handshakes_unvalidated_max = 0;
+    });
+    for _ in 0..10 {
+        pair.connect();
+    }
+    pair.run(ms(2500));
+    let stats = pair.core.stats();
+    assert!((5..=8).contains(&stats.refused), "{stats:?}");
+    // Those that knock again are no reason to keep what waits for ever.
+    pair.run(ms(20_000));
+    assert_eq!(pair.core.stats().handshakes, 0);
+}
+
+#[test]
 fn streams_nobody_serves_are_rejected_and_the_session_goes_on() {
     let mut pair = Pair::new(|_| {});
     let (client, opened) = pair.open();
