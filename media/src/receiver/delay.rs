@@ -24,6 +24,9 @@ const PRIOR_PACKETS: f64 = 0.5;
 /// Packets over which it is averaged how late they are at the moment.
 const USUAL_PACKETS: f64 = 4.0;
 
+/// Over how much time sessions average the round trip, in seconds.
+const ROUND_TRIP_MEMORY_S: f64 = 8.0;
+
 /// How fast the target sinks, in ms per second.
 const FALL_MS_PER_S: f64 = 10.0;
 
@@ -50,6 +53,8 @@ pub(super) struct Delay {
     /// How late the last few packets were, and how much later than that the next one was.
     usual_ms: f64,
     surprises: Histogram,
+    /// How late packets were while the round trip was measured.
+    before_ms: Option<f64>,
     transit_ms: Option<f64>,
     jitter_ms: f64,
 }
@@ -71,6 +76,7 @@ impl Delay {
             repair_ms: 0.0,
             usual_ms: 0.0,
             surprises: Histogram::new(),
+            before_ms: None,
             transit_ms: None,
             jitter_ms: 0.0,
         }
@@ -102,6 +108,8 @@ impl Delay {
         self.surprises.forget(keep);
         self.surprises.add(relative - self.usual_ms, 1.0);
         self.usual_ms += (relative - self.usual_ms) / USUAL_PACKETS;
+        let before_ms = self.before_ms.get_or_insert(relative);
+        *before_ms += (relative - *before_ms) * (seconds / ROUND_TRIP_MEMORY_S).min(1.0);
         let moved = (offset - self.transit_ms.unwrap_or(offset)).abs();
         self.transit_ms = Some(offset);
         self.jitter_ms += (moved - self.jitter_ms) / 16.0;
@@ -153,6 +161,12 @@ impl Delay {
     /// that came last.
     pub(super) fn expected_ms(&self, share: f64) -> f64 {
         self.usual_ms + self.surprises.percentile(share).unwrap_or(0.0)
+    }
+
+    /// How much later packets are at the moment than they were while the round trip was
+    /// measured.
+    pub(super) fn later_ms(&self) -> f64 {
+        self.usual_ms - self.before_ms.unwrap_or(self.usual_ms)
     }
 
     pub(super) fn percentile_ms(&self, share: f64) -> f64 {
@@ -243,6 +257,20 @@ mod tests {
         let (always, now) = (delay.percentile_ms(0.98), delay.expected_ms(0.98));
         assert!(always > 35.0, "{always}");
         assert!((3.0..10.0).contains(&now), "{now}");
+    }
+
+    #[test]
+    fn a_path_that_became_slower_is_later_for_as_long_as_the_round_trip_is_averaged() {
+        let mut delay = delay();
+        let mut later = Vec::new();
+        for n in 0..3000 {
+            let late = if n < 1000 { 5.0 } else { 25.0 };
+            delay.observe(ms(n as f64 * 20.0 + late), n * 960, 960);
+            later.push(delay.later_ms());
+        }
+        assert!(later[999].abs() < 1.0, "{}", later[999]);
+        assert!((17.0..20.0).contains(&later[1020]), "{}", later[1020]);
+        assert!(later[2999].abs() < 1.0, "{}", later[2999]);
     }
 
     #[test]

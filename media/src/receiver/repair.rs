@@ -220,6 +220,7 @@ impl Receiver {
             next += 1;
         }
         self.repairs.judged = Some(next);
+        self.repairs.later_ms = self.delay.later_ms();
         let repair_ms = self.repair_delay_ms();
         self.delay.set_repair_ms(repair_ms);
     }

@@ -36,6 +36,10 @@ const ANSWERS_MAX: u32 = 25;
 /// Round trip assumed while none is measured.
 const ROUND_TRIP_MS: f64 = 100.0;
 
+/// A round trip is taken to be so much longer than usual at most, as a part of it: what is more
+/// is a burst of other traffic, and passes sooner than play-out could follow.
+const LONGER_MAX: f64 = 0.3;
+
 /// How much of a round trip later than most an answer is still waited for by eking sound out.
 const LATE_ANSWER: f64 = 0.25;
 
@@ -62,6 +66,8 @@ pub(super) struct Asked {
 pub(in crate::receiver) struct Repairs {
     pub(super) asked: Box<[Asked]>,
     pub(super) round_trip: Option<Duration>,
+    /// How much later packets are at the moment than while that was measured, in ms.
+    pub(super) later_ms: f64,
     /// Everything before was judged: lost or not.
     pub(super) judged: Option<u64>,
     /// Decaying counts.
@@ -89,6 +95,7 @@ impl Repairs {
         Self {
             asked: vec![Asked::default(); ASKED as usize].into_boxed_slice(),
             round_trip: None,
+            later_ms: 0.0,
             judged: None,
             lost: 0.0,
             bursts: 0.0,
@@ -114,6 +121,14 @@ impl Repairs {
     pub(in crate::receiver) fn round_trip_ms(&self) -> f64 {
         self.round_trip
             .map_or(ROUND_TRIP_MS, |time| time.as_secs_f64() * 1e3)
+    }
+
+    /// What it is likely to be at the moment: what a path's delay does it does both ways, on
+    /// a cell's radio at least, long before an average tells.
+    fn round_trip_now_ms(&self) -> f64 {
+        let round_trip_ms = self.round_trip_ms();
+        let most_ms = round_trip_ms * LONGER_MAX;
+        round_trip_ms + (self.later_ms * 2.0).clamp(-round_trip_ms / 2.0, most_ms)
     }
 
     /// Whether a packet that arrives now is the answer to a request for it, and not the
@@ -283,7 +298,7 @@ impl Repairs {
         repair: Repair,
         max_ms: f64,
     ) -> Option<f64> {
-        let least_ms = patience_ms + self.round_trip_ms() + 2.0;
+        let least_ms = patience_ms + self.round_trip_now_ms() + 2.0;
         let room_ms = max_ms - least_ms;
         (room_ms >= 0.0).then(|| least_ms + self.spread_ms(repair).min(room_ms))
     }
@@ -372,6 +387,18 @@ mod tests {
         assert!(repairs.is_worth_waiting(Profile::Live), "and a pause");
         after(&mut repairs, 60, u32::MAX);
         assert!(!repairs.is_worth_waiting(Profile::Live), "and no more");
+    }
+
+    #[test]
+    fn a_path_that_became_slower_is_waited_for_both_ways() {
+        let mut repairs = Repairs::new();
+        after(&mut repairs, 60, 200);
+        let delay_ms = |repairs: &Repairs| repairs.delay_ms(5.0, Repair::Auto, 140.0).unwrap();
+        let usual_ms = delay_ms(&repairs);
+        for (later_ms, more_ms) in [(4.0, 8.0), (40.0, 9.0), (-4.0, -8.0), (-40.0, -15.0)] {
+            repairs.later_ms = later_ms;
+            assert_eq!(delay_ms(&repairs) - usual_ms, more_ms, "{later_ms}");
+        }
     }
 
     #[test]
