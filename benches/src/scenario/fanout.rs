@@ -190,7 +190,7 @@ fn section(cells: &[Cell], missing: &[String]) -> Section {
         costs. The floor seals and sends the same packets, and receives and opens one \
         acknowledgement for two of them: nothing else. WebTransport listeners open their session \
         with quinn and go on without it: they open each packet and acknowledge after ten, or \
-        100 ms after the first, as the relay asks, but leave most of their processor free; quinn's own are in a row beside them. The engine alone is shown with an \
+        110 ms after the first, as the relay asks, but leave most of their processor free; quinn's own are in a row beside them. The engine alone is shown with an \
         acknowledgement for two packets as well. moq-relay's listeners are clients of its own \
         crates, one session and one subscription each. HTTP and WebSocket are not encrypted here."
         .to_owned();
