@@ -23,7 +23,8 @@ use clap::Parser;
 use cli::{Cli, Command};
 
 // Frames and messages are allocated on one thread and freed on another, by the thousand: jemalloc
-// is quickest at it, and gives back what a crowd took once it has left (docs/benchmarks-profile.md).
+// is quickest at it, and gives back what a crowd took some time after it has left
+// (docs/benchmarks-profile.md).
 #[cfg(not(target_env = "msvc"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
