@@ -131,8 +131,8 @@ pub(crate) fn write(
         up to {} rounds of {} s each; tables have medians and in brackets the least and the \
         greatest of the rounds. Ratios are taken within a round, between neighbours in time.\n\n\
         Machine: {}. Measured in {:.0} minutes. {}\n\n\
-        Repeat: `make bench`; a check of two minutes that writes nothing: `make bench-quick`; \
-        one scenario: `target/release/skywave-bench run --only fanout`.\n\n\
+        Repeat: `make bench-moq` for moq-relay, then `make bench`; a check of two minutes that \
+        writes nothing: `make bench-quick`; one scenario: `target/release/skywave-bench run --only fanout`.\n\n\
         ## Numbers to reach\n\n{}",
         run.rounds,
         run.seconds,
