@@ -68,7 +68,7 @@ bench-quick: bench-build ## Measure the most important in two minutes, write not
 
 # moq-relay's own lock file names versions that are no more; Cargo takes the newest that fit.
 bench-moq: setup-build ## Install moq-relay, for `make bench` to measure beside ours (8 min)
-	$(CARGO) install moq-relay --version 0.17.10 --no-track --quiet \
+	$(CARGO) install moq-relay --version 0.17.10 --quiet \
 		--root $(TARGET_DIR)/moq --target-dir $(TARGET_DIR)/moq
 	$(CARGO) build --release --manifest-path benches/moq/Cargo.toml --target-dir $(TARGET_DIR)/moq
 
