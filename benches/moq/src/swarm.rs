@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
 /// How long all may take to join beyond what their rate asks for.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How old a group may become before it is given up, as in the laboratory: none is.
+/// How old a group may become before it is given up; none is here.
 const MAX_AGE: Duration = Duration::from_secs(2);
 
 /// How often it looks whether all hear.
@@ -41,10 +41,10 @@ const LOOK: Duration = Duration::from_millis(5);
 type Shared = Rc<RefCell<Ears>>;
 
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let (sender, orders) = mpsc::unbounded_channel();
+    let (sender, orders) = mpsc::channel(1);
     process::serve_questions(move |line| {
         // When the swarm is gone so is the process.
-        let _ = sender.send(line.to_owned());
+        let _ = sender.blocking_send(line.to_owned());
         None
     });
     let ears = Shared::default();
@@ -85,7 +85,7 @@ async fn wait_for_all(arguments: &Arguments, ears: &Shared, begun: Instant) -> a
     }
 }
 
-async fn obey(mut orders: mpsc::UnboundedReceiver<String>, ears: &Shared) -> anyhow::Result<()> {
+async fn obey(mut orders: mpsc::Receiver<String>, ears: &Shared) -> anyhow::Result<()> {
     while let Some(order) = orders.recv().await {
         println!("{}", ears.borrow().tell()?);
         if order == "reset" {

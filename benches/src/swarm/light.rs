@@ -27,6 +27,8 @@ pub(super) struct Light {
     received: Received,
     /// Packets to acknowledge.
     owed: u32,
+    /// Acknowledgements sent.
+    acknowledged: u64,
 }
 
 /// What a packet was.
@@ -49,6 +51,7 @@ impl Light {
             said: Vec::new(),
             received: Received::default(),
             owed: 0,
+            acknowledged: 0,
         }
     }
 
@@ -78,14 +81,15 @@ impl Light {
         Packet::Owed(self.owed)
     }
 
-    /// Whether packets wait for an acknowledgement.
-    pub(super) fn owes(&self) -> bool {
-        self.owed > 0
+    /// Which acknowledgement is the next.
+    pub(super) fn next_acknowledgement(&self) -> u64 {
+        self.acknowledged
     }
 
     /// Acknowledges all that has come.
     pub(super) fn acknowledge(&mut self, out: &mut Vec<u8>) -> bool {
         self.owed = 0;
+        self.acknowledged += 1;
         let frame = self.received.frame();
         frame.is_some_and(|frame| self.rest.link.seal_frames(&frame, out))
     }

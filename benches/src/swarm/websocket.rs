@@ -13,7 +13,6 @@ use tungstenite::{Error, Message, WebSocket};
 use wire::audio::Datagram;
 
 use super::sockets::{Sockets, connect_from};
-
 use super::{Arguments, Flock, PING, home, now};
 
 pub(super) struct Listeners {

@@ -15,7 +15,6 @@ use wire::audio::Datagram;
 use wire::frame::write_framed;
 
 use super::light::{Light, Packet};
-
 use super::{Arguments, Flock, PER_ADDRESS, PING, Way, home, now};
 use crate::trust;
 
@@ -45,12 +44,21 @@ struct Home {
     guests: Vec<Option<Guest>>,
     /// Those who went on without quinn, by the connection id their packets bear.
     lights: FxHashMap<u64, usize>,
-    /// When they acknowledge what has come until then.
-    owing: VecDeque<(Instant, usize, u64)>,
+    /// When they acknowledge what has come until then, if they have not before.
+    owing: VecDeque<Owing>,
     /// How many packets they wait for; none when all stay with quinn.
     ack_every: Option<u32>,
     /// How long they wait at most.
     ack_delay: Duration,
+}
+
+/// An acknowledgement to come.
+struct Owing {
+    due: Instant,
+    number: usize,
+    generation: u64,
+    /// Which of the guest's it is.
+    acknowledgement: u64,
 }
 
 struct Guest {
@@ -233,7 +241,12 @@ impl Home {
                     acknowledge(light, remote, batch);
                 }
                 Packet::Urgent => acknowledge(light, remote, batch),
-                Packet::Owed(1) => owing.push_back((now + *ack_delay, number, guest.generation)),
+                Packet::Owed(1) => owing.push_back(Owing {
+                    due: now + *ack_delay,
+                    number,
+                    generation: guest.generation,
+                    acknowledgement: light.next_acknowledgement(),
+                }),
                 Packet::Close => closed.push(number),
                 Packet::Owed(_) | Packet::Unknown => {}
             }
@@ -263,15 +276,16 @@ impl Home {
     }
 
     fn acknowledge_what_is_due(&mut self, now: Instant, batch: &mut Batch) {
-        while let Some(&(due, number, generation)) = self.owing.front() {
-            if due > now || batch.is_full() {
+        while let Some(owing) = self.owing.pop_front_if(|owing| owing.due <= now) {
+            if batch.is_full() {
+                self.owing.push_front(owing);
                 return;
             }
-            self.owing.pop_front();
             let server = self.server;
-            if let Some(Some(guest)) = self.guests.get_mut(number)
-                && guest.generation == generation
-                && let Some(light) = guest.light.as_mut().filter(|light| light.owes())
+            if let Some(Some(guest)) = self.guests.get_mut(owing.number)
+                && guest.generation == owing.generation
+                && let Some(light) = &mut guest.light
+                && light.next_acknowledgement() == owing.acknowledgement
             {
                 acknowledge(light, server, batch);
             }
