@@ -1,5 +1,7 @@
-//! The parts every packet passes, by themselves: wire, encoder, receiver.
+//! The parts every packet passes, by themselves: wire, engine, encoder, receiver.
 #![allow(missing_docs, reason = "what criterion's macros make")]
+
+mod fanout;
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -92,5 +94,5 @@ fn receiver(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(core, wire, encoder, receiver);
+criterion_group!(core, wire, fanout::fanout, encoder, receiver);
 criterion_main!(core);
