@@ -151,28 +151,29 @@ impl Socket {
         &self.fd
     }
 
-    /// Takes what has arrived, at most one batch, and hands each packet to `take`.
-    /// Returns whether more may be there.
-    pub(crate) fn receive(
-        &mut self,
-        mut take: impl FnMut(SocketAddr, Option<IpAddr>, &[u8]),
-    ) -> io::Result<bool> {
+    /// Takes what has arrived from the kernel, at most one batch. Returns whether more may be
+    /// there.
+    pub(crate) fn receive(&mut self) -> io::Result<bool> {
         match self.receive_batch() {
-            Ok(()) => {}
-            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(false),
+            Ok(()) => Ok(self.arrivals.len() == RECEIVED_MAX),
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(false),
             // An ICMP message about a packet sent before: not this call's failure.
-            Err(Errno::ECONNREFUSED | Errno::EHOSTUNREACH | Errno::ENETUNREACH) => return Ok(true),
+            Err(Errno::ECONNREFUSED | Errno::EHOSTUNREACH | Errno::ENETUNREACH) => Ok(true),
             Err(error) => {
                 self.receives_failed += 1;
-                return Err(error.into());
+                Err(error.into())
             }
         }
-        for (arrival, buffer) in self.arrivals.iter().zip(&self.buffers) {
-            if arrival.remote.port() != 0 {
-                take(arrival.remote, arrival.local, &buffer[..arrival.len]);
-            }
-        }
-        Ok(self.arrivals.len() == RECEIVED_MAX)
+    }
+
+    /// What was taken last: from where, to which of our addresses, and the packet.
+    pub(crate) fn arrived(
+        &self,
+    ) -> impl Iterator<Item = (SocketAddr, Option<IpAddr>, &[u8])> + Clone {
+        let packets = self.arrivals.iter().zip(&self.buffers);
+        packets
+            .filter(|(arrival, _)| arrival.remote.port() != 0)
+            .map(|(arrival, buffer)| (arrival.remote, arrival.local, &buffer[..arrival.len]))
     }
 
     fn receive_batch(&mut self) -> nix::Result<()> {
@@ -334,6 +335,11 @@ mod tests {
         }));
     }
 
+    fn take(socket: &mut Socket, got: &mut Vec<Vec<u8>>) {
+        socket.receive().unwrap();
+        got.extend(socket.arrived().map(|(_, _, bytes)| bytes.to_vec()));
+    }
+
     #[test]
     fn packets_the_kernel_refuses_are_counted_and_the_others_go_out() {
         let (mut sender, mut receiver) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
@@ -359,9 +365,7 @@ mod tests {
         assert_eq!(sender.failed, 4);
         let mut got = Vec::new();
         while got.len() < 3 {
-            receiver
-                .receive(|_, _, bytes| got.push(bytes.to_vec()))
-                .unwrap();
+            take(&mut receiver, &mut got);
         }
         assert_eq!(got, [&b"first"[..], b"second", b"third"]);
     }
@@ -397,14 +401,12 @@ mod tests {
             refuse(nix::libc::SYS_recvmmsg, (0, fd), Errno::ENOBUFS);
             sender.send(&batch);
             assert_eq!(sender.failed, 1);
-            let error = sender.receive(|_, _, _| ()).unwrap_err();
+            let error = sender.receive().unwrap_err();
             assert_eq!(error.raw_os_error(), Some(Errno::ENOBUFS as i32));
             assert_eq!(sender.receives_failed, 1);
             let mut got = Vec::new();
             while got.len() < 2 {
-                receiver
-                    .receive(|_, _, bytes| got.push(bytes.to_vec()))
-                    .unwrap();
+                take(&mut receiver, &mut got);
             }
             assert_eq!(got, [b"2", b"3"]);
         });
@@ -417,12 +419,11 @@ mod tests {
         let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         sender.send_to(&[7; 9000], receiver.address()).unwrap();
         sender.send_to(&[], receiver.address()).unwrap();
-        let mut sizes = Vec::new();
-        while sizes.len() < 2 {
-            receiver
-                .receive(|_, _, bytes| sizes.push(bytes.len()))
-                .unwrap();
+        let mut got = Vec::new();
+        while got.len() < 2 {
+            take(&mut receiver, &mut got);
         }
+        let sizes: Vec<_> = got.iter().map(Vec::len).collect();
         assert_eq!(sizes, [PACKET_BYTES, 0]);
         assert_eq!(receiver.receives_failed, 0);
     }

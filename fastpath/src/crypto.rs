@@ -14,9 +14,10 @@ use quinn_proto::transport_parameters::TransportParameters;
 use quinn_proto::{ConnectError, crypto::ClientConfig};
 use quinn_proto::{ConnectionId, Side, TransportError};
 
+use crate::keys;
 use crate::link::Link;
 use crate::state::{HeaderKeys, Phase};
-use crate::tls::{ConfigError, Tls};
+use crate::tls::{ConfigError, ServerSession, Tls};
 
 /// A server's cryptography whose connections have a [`Link`].
 ///
@@ -61,7 +62,10 @@ impl ServerConfig for Crypto {
         params: &TransportParameters,
     ) -> Box<dyn Session> {
         let session = Arc::clone(&self.0).session(version, params);
-        Box::new(Watched::new(Box::new(session)))
+        Box::new(Watched::new(
+            Box::new(session),
+            ServerSession::take_application,
+        ))
     }
 }
 
@@ -96,7 +100,7 @@ impl ClientConfig for ClientCrypto {
         params: &TransportParameters,
     ) -> Result<Box<dyn Session>, ConnectError> {
         let inner = Arc::clone(&self.0).start_session(version, server_name, params)?;
-        Ok(Box::new(Watched::new(inner)))
+        Ok(Box::new(Watched::new(inner, |_| None)))
     }
 }
 
@@ -109,9 +113,59 @@ pub struct Negotiated {
     pub data: Option<Box<dyn Any>>,
 }
 
+/// Both directions' keys of the application's space.
+pub(crate) struct Application {
+    pub(crate) header: HeaderKeys,
+    pub(crate) packet: KeyPair<keys::Packet>,
+}
+
+impl Application {
+    /// As `quinn-proto` takes them.
+    pub(crate) fn keys(&self) -> Keys {
+        let HeaderKeys { local, remote } = self.header.clone();
+        let packet = KeyPair {
+            local: self.packet.local.clone(),
+            remote: self.packet.remote.clone(),
+        };
+        Keys {
+            header: KeyPair {
+                local: Box::new(local),
+                remote: Box::new(remote),
+            },
+            packet: KeyPair {
+                local: Box::new(packet.local),
+                remote: Box::new(packet.remote),
+            },
+        }
+    }
+
+    /// As any session gives them.
+    #[cfg(feature = "peer")]
+    fn of(keys: Keys) -> Option<Self> {
+        Some(Self {
+            header: HeaderKeys {
+                local: keys::Header::Other(keys.header.local.into()),
+                remote: keys::Header::Other(keys.header.remote.into()),
+            },
+            packet: KeyPair {
+                local: keys::Packet::Other(keys.packet.local.into()),
+                remote: keys::Packet::Other(keys.packet.remote.into()),
+            },
+        })
+    }
+
+    /// A server's session gives its own.
+    #[cfg(not(feature = "peer"))]
+    fn of(_: Keys) -> Option<Self> {
+        None
+    }
+}
+
 /// A handshake that gives its last keys also to the fast path.
-struct Watched {
-    inner: Box<dyn Session>,
+struct Watched<S: ?Sized> {
+    inner: Box<S>,
+    /// The application space's keys as the inner session has them, if it can give them so.
+    take_application: fn(&mut S) -> Option<Application>,
     link: Link,
     /// Sets of keys given: the handshake's, then the application's.
     levels: u8,
@@ -119,19 +173,20 @@ struct Watched {
     generation: u64,
 }
 
-impl Watched {
-    fn new(inner: Box<dyn Session>) -> Self {
+impl<S: Session + ?Sized> Watched<S> {
+    fn new(inner: Box<S>, take_application: fn(&mut S) -> Option<Application>) -> Self {
         Self {
             inner,
+            take_application,
             link: Link::default(),
             levels: 0,
             generation: 0,
         }
     }
 
-    fn watch(&self, pair: KeyPair<Box<dyn PacketKey>>) -> KeyPair<Watcher> {
-        let watcher = |key: Box<dyn PacketKey>| Watcher {
-            key: key.into(),
+    fn watch(&self, pair: KeyPair<keys::Packet>) -> KeyPair<Watcher> {
+        let watcher = |key: keys::Packet| Watcher {
+            key,
             generation: self.generation,
             link: self.link.clone(),
         };
@@ -142,7 +197,7 @@ impl Watched {
     }
 }
 
-impl Session for Watched {
+impl<S: Session + ?Sized> Session for Watched<S> {
     fn initial_keys(&self, dst_cid: &ConnectionId, side: Side) -> Keys {
         self.inner.initial_keys(dst_cid, side)
     }
@@ -184,18 +239,16 @@ impl Session for Watched {
         if self.levels != 2 {
             return Some(keys);
         }
-        let packet = self.watch(keys.packet);
-        let (local, remote): (Arc<dyn HeaderKey>, Arc<dyn HeaderKey>) =
-            (keys.header.local.into(), keys.header.remote.into());
+        let Application { header, packet } =
+            (self.take_application)(&mut self.inner).or_else(|| Application::of(keys))?;
+        let packet = self.watch(packet);
+        self.link
+            .state()
+            .begin(header.clone(), packet.local.phase(), packet.remote.phase());
         let header = KeyPair {
-            local: Box::new(Shared(Arc::clone(&local))) as Box<dyn HeaderKey>,
-            remote: Box::new(Shared(Arc::clone(&remote))) as Box<dyn HeaderKey>,
+            local: Box::new(header.local) as Box<dyn HeaderKey>,
+            remote: Box::new(header.remote) as Box<dyn HeaderKey>,
         };
-        self.link.state().begin(
-            HeaderKeys { local, remote },
-            packet.local.phase(),
-            packet.remote.phase(),
-        );
         let packet = KeyPair {
             local: Box::new(packet.local) as Box<dyn PacketKey>,
             remote: Box::new(packet.remote) as Box<dyn PacketKey>,
@@ -206,7 +259,10 @@ impl Session for Watched {
     fn next_1rtt_keys(&mut self) -> Option<KeyPair<Box<dyn PacketKey>>> {
         let keys = self.inner.next_1rtt_keys()?;
         self.generation += 1;
-        let keys = self.watch(keys);
+        let keys = self.watch(KeyPair {
+            local: keys::Packet::Other(keys.local.into()),
+            remote: keys::Packet::Other(keys.remote.into()),
+        });
         #[cfg(feature = "peer")]
         self.link
             .state()
@@ -233,7 +289,7 @@ impl Session for Watched {
 
 /// A key of one direction and one phase, under which `quinn-proto`'s packets get their numbers.
 struct Watcher {
-    key: Arc<dyn PacketKey>,
+    key: keys::Packet,
     generation: u64,
     link: Link,
 }
@@ -242,7 +298,7 @@ impl Watcher {
     fn phase(&self) -> Phase {
         Phase {
             generation: self.generation,
-            key: Arc::clone(&self.key),
+            key: self.key.clone(),
         }
     }
 }
@@ -279,22 +335,5 @@ impl PacketKey for Watcher {
 
     fn integrity_limit(&self) -> u64 {
         self.key.integrity_limit()
-    }
-}
-
-/// A header key that two have.
-struct Shared(Arc<dyn HeaderKey>);
-
-impl HeaderKey for Shared {
-    fn decrypt(&self, pn_offset: usize, packet: &mut [u8]) {
-        self.0.decrypt(pn_offset, packet);
-    }
-
-    fn encrypt(&self, pn_offset: usize, packet: &mut [u8]) {
-        self.0.encrypt(pn_offset, packet);
-    }
-
-    fn sample_size(&self) -> usize {
-        self.0.sample_size()
     }
 }

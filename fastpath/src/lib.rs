@@ -46,6 +46,7 @@
 mod asking;
 mod crypto;
 mod frames;
+mod keys;
 mod link;
 mod numbers;
 mod state;

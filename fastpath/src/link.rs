@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::BytesMut;
+use prefetch::prefetch;
 use quinn_proto::Connection;
 
 #[cfg(feature = "peer")]
@@ -56,6 +57,21 @@ impl Link {
     /// [`Unfit`] when it is to go through `quinn-proto`; then nothing was appended.
     pub fn seal(&self, datagram: &[u8], out: &mut Vec<u8>) -> Result<(), Unfit> {
         self.state().seal(datagram, out)
+    }
+
+    /// Has the processor fetch the connection's state, where the other two find it.
+    pub fn prefetch(&self) {
+        prefetch(&*self.0);
+    }
+
+    /// Has the processor fetch what [`seal`](Self::seal) takes besides.
+    pub fn prefetch_for_sealing(&self) {
+        self.state().prefetch_for_sealing();
+    }
+
+    /// Has the processor fetch what [`open`](Self::open) takes besides.
+    pub fn prefetch_for_opening(&self) {
+        self.state().prefetch_for_opening();
     }
 
     /// Takes a packet from where `quinn-proto` sends to, if it holds acknowledgements of the

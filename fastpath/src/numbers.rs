@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use prefetch::prefetch;
+
 /// Packet numbers of one connection's application space, in the order they were given out.
 ///
 /// `quinn-proto` counts its own packets. On the wire these are behind as many of the fast
@@ -42,6 +44,11 @@ impl Numbers {
     /// The next number on the wire.
     pub(crate) fn next(&self) -> u64 {
         self.next
+    }
+
+    /// Has the processor fetch what [`take`](Self::take) takes.
+    pub(crate) fn prefetch(&self) {
+        self.runs.back().inspect(|last| prefetch(*last));
     }
 
     /// Whether all numbers are `quinn-proto`'s, and the same on the wire.

@@ -2,13 +2,14 @@
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use bytes::BytesMut;
+use prefetch::prefetch;
 use quinn_proto::crypto::{HeaderKey, PacketKey};
 
 use crate::asking::Asking;
 use crate::frames;
+use crate::keys;
 use crate::link::{Counts, Unfit};
 use crate::numbers::Numbers;
 
@@ -57,7 +58,7 @@ const TAG_BYTES: usize = 16;
 pub(crate) struct Phase {
     /// How many updates came before.
     pub(crate) generation: u64,
-    pub(crate) key: Arc<dyn PacketKey>,
+    pub(crate) key: keys::Packet,
 }
 
 impl Phase {
@@ -71,9 +72,10 @@ impl Phase {
 }
 
 /// The application space's header keys, which stay for the whole connection.
+#[derive(Clone)]
 pub(crate) struct HeaderKeys {
-    pub(crate) local: Arc<dyn HeaderKey>,
-    pub(crate) remote: Arc<dyn HeaderKey>,
+    pub(crate) local: keys::Header,
+    pub(crate) remote: keys::Header,
 }
 
 #[derive(Default)]
@@ -118,6 +120,27 @@ impl State {
         self.headers = Some(headers);
         self.sending = Some(sending);
         self.receiving = Some(receiving);
+    }
+
+    /// Has the processor fetch what opening the next packet takes.
+    pub(crate) fn prefetch_for_opening(&self) {
+        if let (Some(headers), Some(receiving)) = (&self.headers, &self.receiving) {
+            receiving.key.prefetch();
+            headers.remote.prefetch();
+        }
+        self.outstanding.front().inspect(|first| prefetch(*first));
+        self.quinn.front().inspect(|first| prefetch(*first));
+    }
+
+    /// Has the processor fetch what sealing the next packet takes.
+    pub(crate) fn prefetch_for_sealing(&self) {
+        if let (Some(headers), Some(sending)) = (&self.headers, &self.sending) {
+            sending.key.prefetch();
+            headers.local.prefetch();
+        }
+        // The next are put behind these.
+        self.outstanding.back().inspect(|last| prefetch(*last));
+        self.numbers.prefetch();
     }
 
     pub(crate) fn counts(&self) -> Counts {

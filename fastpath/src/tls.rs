@@ -17,7 +17,11 @@ use quinn_proto::crypto::{
 };
 use quinn_proto::transport_parameters::TransportParameters;
 use quinn_proto::{ConnectionId, Side, TransportError, TransportErrorCode};
-use rustls::quic::{Connection, KeyChange, PacketKeySet, Secrets, ServerConnection, Version};
+use rustls::quic::{self, Connection, KeyChange, PacketKeySet, Secrets, ServerConnection, Version};
+
+use crate::crypto::Application;
+use crate::keys;
+use crate::state::HeaderKeys;
 
 /// Versions before RFC 9000 whose cryptography was another.
 const DRAFTS: std::ops::RangeInclusive<u32> = 0xff00_001d..=0xff00_0020;
@@ -76,6 +80,7 @@ impl Tls {
                 .map(|server| Box::new(Connection::Server(server))),
             is_told: false,
             secrets: None,
+            application: None,
             update: None,
         }
     }
@@ -91,11 +96,18 @@ pub(crate) struct ServerSession {
     is_told: bool,
     /// What later keys are made of.
     secrets: Option<Arc<Mutex<Secrets>>>,
+    /// The application space's keys, made and not taken.
+    application: Option<Application>,
     /// The update that comes next.
     update: Option<Arc<Update>>,
 }
 
 impl ServerSession {
+    /// The keys of the application's space, once, after they were made.
+    pub(crate) fn take_application(&mut self) -> Option<Application> {
+        self.application.take()
+    }
+
     /// Gives up what only the handshake needed, when all of it is written.
     fn end_handshake(&mut self) {
         let is_over = |handshake: &Connection| !handshake.is_handshaking();
@@ -180,7 +192,8 @@ impl Session for ServerSession {
             KeyChange::Handshake { keys } => keys,
             KeyChange::OneRtt { keys, next } => {
                 self.secrets = Some(Arc::new(Mutex::new(next)));
-                keys
+                let application = self.application.insert(application(keys));
+                return Some(application.keys());
             }
         };
         Some(Keys {
@@ -233,6 +246,20 @@ impl Session for ServerSession {
             .export_keying_material(output, label, Some(context))
             .map_err(|_| ExportKeyingMaterialError)?;
         Ok(())
+    }
+}
+
+/// Keys in memory of their own.
+fn application(keys: quic::Keys) -> Application {
+    Application {
+        header: HeaderKeys {
+            local: keys::Header::Tls(keys.local.header.into()),
+            remote: keys::Header::Tls(keys.remote.header.into()),
+        },
+        packet: KeyPair {
+            local: keys::Packet::Tls(keys.local.packet.into()),
+            remote: keys::Packet::Tls(keys.remote.packet.into()),
+        },
     }
 }
 

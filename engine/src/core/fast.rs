@@ -9,10 +9,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use fastpath::{Link, Unfit};
+use prefetch::prefetch;
 use rustc_hash::FxHashMap;
 
-use super::Core;
 use super::session::Session;
+use super::{Core, SMALL_BYTES};
 use crate::batch::Batch;
 use crate::cid::CID_BYTES;
 
@@ -21,6 +22,11 @@ const SLOW_EVERY: Duration = Duration::from_secs(1);
 
 /// After a loss, or when too much is not acknowledged, frames go through quinn for so long.
 const LOSSY_FOR: Duration = Duration::from_millis(500);
+
+/// How many listeners ahead memory is fetched, by how far it is from there to what is needed.
+const AHEAD_SESSION: usize = 9;
+const AHEAD_LINK: usize = 6;
+const AHEAD_KEYS: usize = 3;
 
 /// Connection ids remembered of one session: a client may change its own.
 const CIDS_MAX: usize = 2;
@@ -104,6 +110,12 @@ impl Session {
         is_sent
     }
 
+    /// Has the processor fetch what a frame looks at first.
+    pub(super) fn prefetch(&self) {
+        prefetch(&self.fast);
+        self.prefetch_frame();
+    }
+
     /// Whether frames go past quinn now, but for one now and then.
     pub(super) fn is_fast(&self, now: Instant) -> bool {
         let fast = self.fast.as_ref().filter(|fast| !fast.is_off);
@@ -132,6 +144,47 @@ impl Session {
 }
 
 impl Core {
+    /// Has the processor fetch what those whose turn comes soon need, while it seals for others:
+    /// what is kept of a session, from there its way past quinn, from there its keys. Each
+    /// takes about as long as a packet or two.
+    pub(super) fn prefetch_upcoming(&self) {
+        let session = |after| {
+            let slot = self.tracks.upcoming(after)?;
+            self.sessions.get(slot)?.as_deref()
+        };
+        if let Some(session) = session(AHEAD_SESSION) {
+            session.prefetch();
+        }
+        if let Some(fast) = session(AHEAD_LINK).and_then(|session| session.fast.as_ref()) {
+            fast.link.prefetch();
+        }
+        if let Some(fast) = session(AHEAD_KEYS).and_then(|session| session.fast.as_ref()) {
+            fast.link.prefetch_for_sealing();
+        }
+    }
+
+    /// Has the processor fetch what those need who have sent these packets, if there are several:
+    /// the sessions all at once, then from there their keys.
+    pub(crate) fn prefetch_senders<'a>(&self, packets: impl Iterator<Item = &'a [u8]> + Clone) {
+        if packets.clone().nth(1).is_none() {
+            return;
+        }
+        let sessions = packets.filter_map(|bytes| {
+            let slot = *self.cids.get(&cid(bytes)?)?;
+            Some((self.sessions.get(slot as usize)?.as_deref()?, bytes.len()))
+        });
+        for (session, len) in sessions.clone() {
+            match len {
+                ..=SMALL_BYTES => prefetch(&session.fast),
+                // It is quinn's, which looks at most of what there is.
+                _ => prefetch(session),
+            }
+        }
+        let links = sessions.filter_map(|(session, _)| Some(&session.fast.as_ref()?.link));
+        links.clone().for_each(Link::prefetch);
+        links.for_each(Link::prefetch_for_opening);
+    }
+
     /// Takes a packet of acknowledgements for the fast way's frames. False when it is quinn's.
     pub(super) fn open_fast(&mut self, remote: SocketAddr, bytes: &[u8]) -> bool {
         let slot = cid(bytes).and_then(|cid| self.cids.get(&cid));

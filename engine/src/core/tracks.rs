@@ -106,6 +106,13 @@ impl Tracks {
         }
     }
 
+    /// The session that is next but so many, on the track that is sent now.
+    pub(crate) fn upcoming(&self, after: usize) -> Option<usize> {
+        let members = &self.tracks[self.current?].members;
+        let session = members.get(self.cursor + after)?;
+        Some(*session as usize)
+    }
+
     /// What the session [`next`](Self::next) named is to be sent.
     pub(crate) fn frames(&self) -> &[Frames] {
         &self.frames

@@ -153,6 +153,7 @@ impl Core {
         let Some(slot) = self.tracks.next() else {
             return false;
         };
+        self.prefetch_upcoming();
         let Some(Some(session)) = self.sessions.get_mut(slot) else {
             return true;
         };

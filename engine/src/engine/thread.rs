@@ -1,7 +1,6 @@
 //! One thread: its socket, its core, its turn.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -225,7 +224,19 @@ impl Worker {
             handed,
             ..
         } = self;
-        let take = |remote: SocketAddr, local: Option<IpAddr>, bytes: &[u8]| {
+        let more = match socket.receive() {
+            Ok(more) => more,
+            Err(error) => {
+                if socket.receives_failed == 1 {
+                    tracing::warn!(%error, "the engine's socket fails to receive; counted from here on");
+                }
+                // It may be for good: do not spin.
+                std::thread::sleep(Duration::from_millis(1));
+                return false;
+            }
+        };
+        core.prefetch_senders(socket.arrived().map(|(_, _, bytes)| bytes));
+        for (remote, local, bytes) in socket.arrived() {
             let owner = if inboxes.len() > 1 {
                 key.owner(bytes).map_or(me, usize::from)
             } else {
@@ -242,18 +253,8 @@ impl Worker {
                 }
                 _ => core.handle_datagram(now, remote, local, bytes),
             }
-        };
-        match socket.receive(take) {
-            Ok(more) => more,
-            Err(error) => {
-                if socket.receives_failed == 1 {
-                    tracing::warn!(%error, "the engine's socket fails to receive; counted from here on");
-                }
-                // It may be for good: do not spin.
-                std::thread::sleep(Duration::from_millis(1));
-                false
-            }
         }
+        more
     }
 
     /// Sends everything there is, and looks at the socket between batches: during a

@@ -25,7 +25,11 @@ impl Udp {
 
     /// Takes what has arrived, at most one batch. Returns whether more may be there.
     pub fn receive(&mut self, mut take: impl FnMut(SocketAddr, &[u8])) -> io::Result<bool> {
-        self.0.receive(|remote, _, bytes| take(remote, bytes))
+        let more = self.0.receive()?;
+        for (remote, _, bytes) in self.0.arrived() {
+            take(remote, bytes);
+        }
+        Ok(more)
     }
 
     /// Sends a batch; what the kernel does not take is lost.

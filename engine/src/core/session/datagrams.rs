@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use prefetch::prefetch;
 use quinn_proto::SendDatagramError;
 use wire::varint;
 
@@ -52,6 +53,18 @@ impl Session {
             && self.late.is_empty()
             && self.is_usual()
             && self.send_fast(now, frame.prefixed(), batch)
+    }
+
+    /// Has the processor fetch what sending a frame looks at here.
+    pub(in super::super) fn prefetch_frame(&self) {
+        prefetch(&self.phase);
+        prefetch(&self.late);
+        prefetch(&self.deferred);
+        prefetch(&self.connect);
+        prefetch(&self.frames_dropped);
+        prefetch(&self.frames_dropped_told);
+        prefetch(&self.membership);
+        prefetch(&self.level);
     }
 
     /// Whether frames bear this session's prefix already: that of a connection's first stream.
