@@ -1,6 +1,7 @@
 //! Cores on threads, with sockets and a clock.
 
 mod load;
+mod rhythm;
 mod thread;
 
 use std::io;

@@ -15,6 +15,7 @@ use rand::Rng;
 
 use super::ThreadStats;
 use super::load::Load;
+use super::rhythm::{DOZE_MIN, Rhythm};
 use crate::batch::Batch;
 use crate::config::{Config, ConfigError, Secrets};
 use crate::core::Core;
@@ -25,10 +26,8 @@ use crate::socket::{Bound, Socket};
 /// The longest a thread sleeps.
 const NAP: Duration = Duration::from_millis(250);
 
-/// From so many sessions on the socket is not listened to all the time, and how long not.
-/// A publisher's frame may wait as long.
+/// From so many sessions on the socket is not listened to all the time.
 const CROWD: usize = 48;
-const DOZE: Duration = Duration::from_micros(500);
 
 /// Sessions of a restarted core are told from those of the one before by starting so
 /// much further.
@@ -62,6 +61,7 @@ pub(super) struct Worker {
     restarts: u64,
     told: Instant,
     load: Load,
+    rhythm: Rhythm,
     /// Events that came among datagrams and are still to be told.
     untold: VecDeque<Event>,
     /// Packets received before the last sleep.
@@ -91,6 +91,7 @@ impl Worker {
             restarts: 0,
             told: Instant::now(),
             load: Load::new(Instant::now()),
+            rhythm: Rhythm::default(),
             untold: VecDeque::new(),
             received: 0,
         })
@@ -159,14 +160,14 @@ impl Worker {
             let mut is_busy = self.receive(now);
             self.core.handle_timeouts(now);
             is_busy |= self.transmit();
-            self.tell_events();
+            self.tell_events(now);
             if now.saturating_duration_since(self.told) >= NAP {
                 self.tell(now);
             }
             if self.mail.is_stopping {
                 self.core.shut_down(now);
                 self.transmit();
-                self.tell_events();
+                self.tell_events(now);
                 return;
             }
             if !is_busy {
@@ -178,21 +179,29 @@ impl Worker {
     }
 
     /// Tells what happened while there is room for it, datagrams straight to who wants them so.
-    fn tell_events(&mut self) {
+    fn tell_events(&mut self, now: Instant) {
+        // What there is no room for stays with the core, which then reads less.
         if self.events.is_full() {
             return;
         }
-        if let Some(uplink) = &self.config.uplink {
-            while let Some(event) = self.core.poll_event() {
-                match event {
-                    Event::Datagram { session, bytes } => uplink.handle_datagram(session, &bytes),
-                    event => self.untold.push_back(event),
+        let untold = &mut self.untold;
+        self.events.send(|| untold.pop_front());
+        if !untold.is_empty() {
+            return;
+        }
+        let uplink = self.config.uplink.as_deref();
+        while let Some(event) = self.core.poll_event() {
+            if let Event::Datagram { session, .. } = event {
+                self.rhythm.handle_datagram(session, now);
+            }
+            match (event, uplink) {
+                (Event::Datagram { session, bytes }, Some(uplink)) => {
+                    uplink.handle_datagram(session, &bytes);
                 }
+                (event, _) => untold.push_back(event),
             }
         }
-        let Self { untold, core, .. } = self;
-        self.events
-            .send(|| untold.pop_front().or_else(|| core.poll_event()));
+        self.events.send(|| untold.pop_front());
     }
 
     fn take_mail(&mut self, now: Instant) {
@@ -222,6 +231,7 @@ impl Worker {
             core,
             inboxes,
             handed,
+            rhythm,
             ..
         } = self;
         let more = match socket.receive() {
@@ -237,6 +247,7 @@ impl Worker {
         };
         core.prefetch_senders(socket.arrived().map(|(_, _, bytes)| bytes));
         for (remote, local, bytes) in socket.arrived() {
+            rhythm.handle_packet(bytes.len());
             let owner = if inboxes.len() > 1 {
                 key.owner(bytes).map_or(me, usize::from)
             } else {
@@ -279,17 +290,21 @@ impl Worker {
     }
 
     /// Waits for something to do. With many sessions, acknowledgements trickle in one by
-    /// one; after a turn that had work the thread leaves them in the socket for a moment
-    /// and hears only the bell. Whoever has frames to send rings it.
+    /// one; after a turn that had work the thread leaves them in the socket for a while
+    /// ([`Rhythm`]) and hears only the bell. Whoever has frames to send rings it.
     fn sleep(&mut self, has_worked: bool) {
         let inbox = &self.inboxes[self.number];
         if !inbox.fall_asleep() {
             return;
         }
         let asleep = Instant::now();
-        if has_worked && self.core.stats().sessions >= CROWD {
+        let is_crowded = has_worked && self.core.stats().sessions >= CROWD;
+        if let Some(doze) = is_crowded.then(|| self.rhythm.doze(asleep)).flatten() {
+            let timeout = self.core.next_timeout().map_or(NAP, |deadline| {
+                deadline.saturating_duration_since(asleep).max(DOZE_MIN)
+            });
             let mut bell = [PollFd::new(inbox.bell().as_fd(), PollFlags::POLLIN)];
-            let _ = ppoll(&mut bell, Some(TimeSpec::from(DOZE)), None);
+            let _ = ppoll(&mut bell, Some(TimeSpec::from(doze.min(timeout))), None);
             self.load.slept(asleep.elapsed());
             return inbox.awake();
         }
