@@ -14,9 +14,9 @@ const LINE_BYTES: usize = 64;
 /// Has all of a value fetched into the nearest cache, without waiting for it.
 ///
 /// The value itself is not read: only its address, and of a trait object its size, must be at
-/// hand. What it points to is another value. Costs an instruction for each 64 bytes; more than
-/// some 40 of them at a time push each other out of the queue to memory. Does nothing on
-/// processors other than x86-64.
+/// hand. What it points to is another value. Costs an instruction for each 64 bytes, and a wait
+/// for room when more are asked for than a processor fetches at a time, some dozens. Does nothing
+/// on processors other than x86-64.
 #[inline(always)]
 pub fn prefetch<T: ?Sized>(value: &T) {
     let start = std::ptr::from_ref(value).cast::<u8>();
