@@ -72,7 +72,7 @@ bench-moq: setup-build ## Install moq-relay, for `make bench` to measure beside 
 		--root $(TARGET_DIR)/moq --target-dir $(TARGET_DIR)/moq
 	$(CARGO) build --release --manifest-path benches/moq/Cargo.toml --target-dir $(TARGET_DIR)/moq
 
-bench-micro: setup-build ## Measure wire, encoder and receiver by themselves, with criterion
+bench-micro: setup-build ## Measure wire, fan-out, encoder and receiver by themselves, with criterion
 	$(CARGO) bench -p skywave-benches --bench micro
 
 # Release builds: half an hour of sound by sixty rows is a lot of decoding.
