@@ -97,8 +97,8 @@ impl Crowd {
                 let begun = Instant::now();
                 let more = self.pair.core.poll_transmit(self.pair.now, &mut batch);
                 spent += begun.elapsed();
-                for packet in batch.packets() {
-                    self.pair.deliver(&packet.bytes);
+                for bytes in batch.packets().iter().flat_map(|packet| packet.datagrams()) {
+                    self.pair.deliver(bytes);
                 }
                 if !more {
                     break;

@@ -166,8 +166,7 @@ impl Config {
             .datagram_receive_buffer_size(Some(16 * 1024))
             .datagram_send_buffer_size(self.datagram_buffer_bytes())
             .congestion_controller_factory(Arc::new(SteadyFactory))
-            // A connection has one small packet at a time: nothing to segment.
-            .enable_segmentation_offload(false);
+            .enable_segmentation_offload(true);
         if let Some(every) = self.ack_every {
             let mut frequency = AckFrequencyConfig::default();
             frequency

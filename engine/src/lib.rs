@@ -35,7 +35,7 @@ mod socket;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-pub use batch::{Batch, Packet};
+pub use batch::{Batch, Packet, Way};
 pub use config::{Config, ConfigError, Secrets, Uplink};
 pub use core::{Core, Stats};
 pub use engine::{Engine, Handle, Port, StartError, ThreadStats};

@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockFlag, SockType,
-    SockaddrStorage, bind, getsockname, recvmmsg, sendmmsg, setsockopt, socket, sockopt,
+    SockaddrStorage, bind, getsockname, recvmmsg, sendmmsg, sendmsg, setsockopt, socket, sockopt,
 };
 use rustix::net::sockopt::{
     Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
@@ -43,6 +43,8 @@ pub(crate) struct Socket {
     received: MultiHeaders<SockaddrStorage>,
     buffers: Vec<[u8; PACKET_BYTES]>,
     arrivals: Vec<Arrival>,
+    /// Whether datagrams can be sent several at a time.
+    has_segments: bool,
     /// Packets the kernel did not take.
     pub(crate) failed: u64,
     /// Times it failed to give packets.
@@ -136,6 +138,7 @@ impl Socket {
             received: MultiHeaders::preallocate(RECEIVED_MAX, destination),
             buffers: vec![[0; PACKET_BYTES]; RECEIVED_MAX],
             arrivals: Vec::with_capacity(RECEIVED_MAX),
+            has_segments: true,
             failed: 0,
             receives_failed: 0,
         }
@@ -205,9 +208,14 @@ impl Socket {
     pub(crate) fn send(&mut self, batch: &Batch) {
         let mut rest = batch.packets();
         while let Some(first) = rest.first() {
+            if let Some(segment) = first.segment {
+                self.send_segments(first, segment);
+                rest = &rest[1..];
+                continue;
+            }
             let run = rest
                 .iter()
-                .take_while(|packet| packet.from == first.from)
+                .take_while(|packet| packet.from == first.from && packet.segment.is_none())
                 .count();
             self.send_run(&rest[..run]);
             rest = &rest[run..];
@@ -240,6 +248,36 @@ impl Socket {
         }
     }
 
+    /// Sends several datagrams of one connection as one, which the kernel or the device takes
+    /// apart (UDP_SEGMENT); where they cannot, one by one.
+    fn send_segments(&mut self, packet: &Packet, segment: usize) {
+        let size = u16::try_from(segment).ok().filter(|_| self.has_segments);
+        let sent = size.map(|size| {
+            let source = packet.from.map(|from| Source::of(from, self.address));
+            let mut messages = vec![ControlMessage::UdpGsoSegments(&size)];
+            messages.extend(source.as_ref().map(Source::message));
+            let slices = [IoSlice::new(&packet.bytes)];
+            let to = SockaddrStorage::from(packet.to);
+            let flags = MsgFlags::MSG_DONTWAIT;
+            sendmsg(self.fd.as_raw_fd(), &slices, &messages, flags, Some(&to))
+        });
+        match sent {
+            Some(Ok(_)) => return,
+            // The device's checksums are not its own, or the kernel is old: so it stays.
+            Some(Err(Errno::EIO | Errno::ENOPROTOOPT)) => self.has_segments = false,
+            Some(Err(_)) | None => {}
+        }
+        let single = packet.datagrams().map(|bytes| Packet {
+            to: packet.to,
+            from: packet.from,
+            bytes: bytes.to_vec(),
+            segment: None,
+        });
+        for run in single.collect::<Vec<_>>().chunks(Batch::CAPACITY) {
+            self.send_run(run);
+        }
+    }
+
     fn send_some(&mut self, packets: &[Packet]) -> nix::Result<usize> {
         let slices: [_; Batch::CAPACITY] = std::array::from_fn(|at| {
             let bytes = packets.get(at).map_or(&[][..], |packet| &packet.bytes);
@@ -256,23 +294,34 @@ impl Socket {
             let sent = sendmmsg(fd, &mut self.plain, slices, addresses, [], flags)?;
             return Ok(sent.count());
         };
-        let (v4, v6);
-        let source = match (from, self.address) {
-            (IpAddr::V4(from), SocketAddr::V4(_)) => {
-                v4 = pktinfo_v4(from);
-                ControlMessage::Ipv4PacketInfo(&v4)
-            }
-            (IpAddr::V4(from), SocketAddr::V6(_)) => {
-                v6 = pktinfo_v6(from.to_ipv6_mapped());
-                ControlMessage::Ipv6PacketInfo(&v6)
-            }
-            (IpAddr::V6(from), _) => {
-                v6 = pktinfo_v6(from);
-                ControlMessage::Ipv6PacketInfo(&v6)
-            }
-        };
+        let source = Source::of(from, self.address);
+        let source = source.message();
         let sent = sendmmsg(fd, &mut self.sourced, slices, addresses, [source], flags)?;
         Ok(sent.count())
+    }
+}
+
+/// Which of our addresses a packet leaves from, as the kernel is told.
+enum Source {
+    V4(nix::libc::in_pktinfo),
+    V6(nix::libc::in6_pktinfo),
+}
+
+impl Source {
+    /// `bound` is the socket's own address.
+    fn of(from: IpAddr, bound: SocketAddr) -> Self {
+        match (from, bound) {
+            (IpAddr::V4(from), SocketAddr::V4(_)) => Self::V4(pktinfo_v4(from)),
+            (IpAddr::V4(from), SocketAddr::V6(_)) => Self::V6(pktinfo_v6(from.to_ipv6_mapped())),
+            (IpAddr::V6(from), _) => Self::V6(pktinfo_v6(from)),
+        }
+    }
+
+    fn message(&self) -> ControlMessage<'_> {
+        match self {
+            Self::V4(info) => ControlMessage::Ipv4PacketInfo(info),
+            Self::V6(info) => ControlMessage::Ipv6PacketInfo(info),
+        }
     }
 }
 
@@ -316,115 +365,4 @@ fn address_of(storage: &SockaddrStorage) -> Option<SocketAddr> {
 }
 
 #[cfg(test)]
-mod tests {
-    use seccompiler::{
-        BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-        SeccompRule,
-    };
-
-    use super::*;
-
-    fn socket(address: &str) -> Socket {
-        Socket::new(Bound::bind(address.parse().unwrap()).unwrap())
-    }
-
-    fn push(batch: &mut Batch, to: SocketAddr, from: Option<IpAddr>, bytes: &[u8]) {
-        assert!(batch.push(|buffer| {
-            buffer.extend_from_slice(bytes);
-            Some((to, from))
-        }));
-    }
-
-    fn take(socket: &mut Socket, got: &mut Vec<Vec<u8>>) {
-        socket.receive().unwrap();
-        got.extend(socket.arrived().map(|(_, _, bytes)| bytes.to_vec()));
-    }
-
-    #[test]
-    fn packets_the_kernel_refuses_are_counted_and_the_others_go_out() {
-        let (mut sender, mut receiver) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
-        let to = receiver.address();
-        let mut batch = Batch::new();
-        push(&mut batch, to, None, b"first");
-        // EMSGSIZE: larger than UDP has.
-        push(&mut batch, to, None, &[0; 70_000]);
-        push(&mut batch, to, None, b"second");
-        // EINVAL: no such port; EACCES, as a firewall's EPERM: to everybody.
-        push(
-            &mut batch,
-            SocketAddr::from(([127, 0, 0, 1], 0)),
-            None,
-            b"x",
-        );
-        let everybody = SocketAddr::from(([255, 255, 255, 255], 9));
-        push(&mut batch, everybody, None, b"x");
-        // EINVAL: an address that is not ours.
-        push(&mut batch, to, Some([203, 0, 113, 9].into()), b"x");
-        push(&mut batch, to, Some([127, 0, 0, 1].into()), b"third");
-        sender.send(&batch);
-        assert_eq!(sender.failed, 4);
-        let mut got = Vec::new();
-        while got.len() < 3 {
-            take(&mut receiver, &mut got);
-        }
-        assert_eq!(got, [&b"first"[..], b"second", b"third"]);
-    }
-
-    /// Has the kernel answer this thread's calls with that error, where the argument of that
-    /// number is the value.
-    fn refuse(call: i64, argument: (u8, u64), errno: Errno) {
-        let (number, value) = argument;
-        let is_it = SeccompCondition::new(number, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value);
-        let rule = SeccompRule::new(vec![is_it.unwrap()]).unwrap();
-        let filter = SeccompFilter::new(
-            [(call, vec![rule])].into(),
-            SeccompAction::Allow,
-            SeccompAction::Errno(errno as u32),
-            std::env::consts::ARCH.try_into().unwrap(),
-        );
-        let program: BpfProgram = filter.unwrap().try_into().unwrap();
-        seccompiler::apply_filter(&program).unwrap();
-    }
-
-    #[test]
-    fn a_kernel_short_of_buffers_is_counted_and_what_it_takes_goes_out() {
-        // A thread of its own, as it does not get rid of its filters.
-        let thread = std::thread::spawn(|| {
-            let (mut sender, mut receiver) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
-            let mut batch = Batch::new();
-            for bytes in [b"1", b"2", b"3"] {
-                push(&mut batch, receiver.address(), None, bytes);
-            }
-            // Three at once it refuses, not the two that are then left.
-            refuse(nix::libc::SYS_sendmmsg, (2, 3), Errno::ENOBUFS);
-            let fd = u64::try_from(sender.fd().as_raw_fd()).unwrap();
-            refuse(nix::libc::SYS_recvmmsg, (0, fd), Errno::ENOBUFS);
-            sender.send(&batch);
-            assert_eq!(sender.failed, 1);
-            let error = sender.receive().unwrap_err();
-            assert_eq!(error.raw_os_error(), Some(Errno::ENOBUFS as i32));
-            assert_eq!(sender.receives_failed, 1);
-            let mut got = Vec::new();
-            while got.len() < 2 {
-                take(&mut receiver, &mut got);
-            }
-            assert_eq!(got, [b"2", b"3"]);
-        });
-        thread.join().unwrap();
-    }
-
-    #[test]
-    fn what_comes_too_large_is_cut_and_an_empty_packet_is_one() {
-        let mut receiver = socket("127.0.0.1:0");
-        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        sender.send_to(&[7; 9000], receiver.address()).unwrap();
-        sender.send_to(&[], receiver.address()).unwrap();
-        let mut got = Vec::new();
-        while got.len() < 2 {
-            take(&mut receiver, &mut got);
-        }
-        let sizes: Vec<_> = got.iter().map(Vec::len).collect();
-        assert_eq!(sizes, [PACKET_BYTES, 0]);
-        assert_eq!(receiver.receives_failed, 0);
-    }
-}
+mod tests;

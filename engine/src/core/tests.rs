@@ -352,3 +352,38 @@ fn sound_goes_on_through_loss_and_a_change_of_address() {
     assert_eq!(pair.clients.datagrams(client) - before, 100);
     assert!(pair.events.is_empty(), "{:?}", pair.events);
 }
+
+#[test]
+fn much_for_one_client_goes_to_the_kernel_together() {
+    let mut pair = Pair::new(|_| {});
+    let (client, opened) = pair.open();
+    pair.run(ms(100));
+    let sent = pair.core.stats().packets_sent;
+    let told = [7; 8_000];
+    let bytes = Bytes::copy_from_slice(&told);
+    let (session, lane) = (opened.session, Lane::Control);
+    let write = Command::Write {
+        session,
+        lane,
+        bytes,
+    };
+    command(&mut pair, write);
+    let mut batch = crate::Batch::new();
+    let mut datagrams = 0;
+    while pair.core.poll_transmit(pair.now, &mut batch) {}
+    for packet in batch.packets() {
+        assert!(packet.datagrams().all(|bytes| bytes.len() <= 1_472));
+        for bytes in packet.datagrams() {
+            datagrams += 1;
+            pair.deliver(bytes);
+        }
+    }
+    assert!(batch.packets().len() < datagrams, "{datagrams} one by one");
+    assert_eq!(pair.core.stats().packets_sent - sent, datagrams as u64);
+    pair.run(ms(100));
+    let heard = pair.client_events.iter().filter_map(|event| match event {
+        ClientEvent::Control(number, bytes) if *number == client => Some(bytes.len()),
+        _ => None,
+    });
+    assert_eq!(heard.sum::<usize>(), told.len());
+}

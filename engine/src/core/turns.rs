@@ -6,10 +6,13 @@ use wire::TrackId;
 
 use super::session::Context;
 use super::{Core, DEFERRED_FOR};
-use crate::batch::Batch;
+use crate::batch::{Batch, Way};
 
 /// A packet below this size took all there was to send, but for large datagrams.
 const ROOMY_BYTES: usize = 1000;
+
+/// Datagrams of one connection that the kernel gets as one: a handshake's, a long history's.
+const SEGMENTS_MAX: usize = 8;
 
 impl Core {
     /// What follows any input to a session: its events, and a place among those to poll.
@@ -65,16 +68,20 @@ impl Core {
         let buffer_bytes = self.config.datagram_buffer_bytes();
         let mut more = true;
         while more && !batch.is_full() {
-            let (mut size, mut to) = (0, None);
+            let (mut size, mut way) = (0, None);
             more = batch.push(|buffer| {
-                let transmit = session.conn.poll_transmit(now, 1, buffer)?;
+                let transmit = session.conn.poll_transmit(now, SEGMENTS_MAX, buffer)?;
                 size = buffer.len();
-                to = Some((transmit.destination, transmit.src_ip));
-                to
+                way = Some(Way {
+                    to: transmit.destination,
+                    from: transmit.src_ip,
+                    segment: transmit.segment_size,
+                });
+                way
             });
-            self.stats.packets_sent += u64::from(more);
-            if let Some((to, from)) = to {
-                session.has_sent_to(to, from);
+            if let Some(way) = way {
+                self.stats.packets_sent += size.div_ceil(way.segment.unwrap_or(size).max(1)) as u64;
+                session.has_sent_to(way.to, way.from);
             }
             // Sparing the poll that finds nothing: a packet with room to spare took all.
             if size < ROOMY_BYTES && session.is_open() && session.has_sent_datagrams(buffer_bytes) {

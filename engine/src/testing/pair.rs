@@ -275,18 +275,20 @@ impl Pair {
             batch.clear();
             let more = self.core.poll_transmit(self.now, &mut batch);
             for packet in batch.packets() {
-                self.sent += 1;
-                self.sent_bytes += packet.bytes.len() as u64;
-                self.traffic.entry(packet.to).or_default().sent += packet.bytes.len() as u64;
-                if packet.to != self.client_address {
-                    self.strays.truncate(STRAYS_MAX - 1);
-                    self.strays.push_front((packet.to, packet.bytes.clone()));
-                } else if !(self.loses)(self.sent) {
-                    self.to_clients.push_back(Flight {
-                        at,
-                        from: SERVER_ADDRESS,
-                        bytes: packet.bytes.clone(),
-                    });
+                for bytes in packet.datagrams() {
+                    self.sent += 1;
+                    self.sent_bytes += bytes.len() as u64;
+                    self.traffic.entry(packet.to).or_default().sent += bytes.len() as u64;
+                    if packet.to != self.client_address {
+                        self.strays.truncate(STRAYS_MAX - 1);
+                        self.strays.push_front((packet.to, bytes.to_vec()));
+                    } else if !(self.loses)(self.sent) {
+                        self.to_clients.push_back(Flight {
+                            at,
+                            from: SERVER_ADDRESS,
+                            bytes: bytes.to_vec(),
+                        });
+                    }
                 }
             }
             if !more {
