@@ -106,7 +106,7 @@ pub struct Stats {
 }
 
 /// Packets up to this size are taken for acknowledgements: header and tag take 27 bytes.
-const SMALL_BYTES: usize = 56;
+pub(crate) const SMALL_BYTES: usize = 56;
 
 const ARENA_BYTES: usize = 64 * 1024;
 

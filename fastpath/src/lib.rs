@@ -36,7 +36,8 @@
 //!
 //! # Costs
 //!
-//! One lock that nobody else holds, one copy of the datagram, one sealing. The keys it shares with
+//! A lock that nobody else holds, one more where memory is fetched ahead
+//! ([`Link::prefetch_for_sealing`]), one copy of the datagram, one sealing. The keys it shares with
 //! `quinn-proto`; its own are the numbers of what is not acknowledged yet.
 //!
 //! No sockets, no time: a caller that knows both decides where packets go and when.

@@ -20,12 +20,15 @@ const LINE_BYTES: usize = 64;
 #[inline(always)]
 pub fn prefetch<T: ?Sized>(value: &T) {
     let start = std::ptr::from_ref(value).cast::<u8>();
-    // A value seldom begins where a line does: its last byte may be in one more.
-    let last = size_of_val(value).saturating_sub(1);
-    for offset in (0..last).step_by(LINE_BYTES) {
-        line(start.wrapping_add(offset));
-    }
-    line(start.wrapping_add(last));
+    offsets(size_of_val(value)).for_each(|offset| line(start.wrapping_add(offset)));
+}
+
+/// Where in a value of that size each of its lines is hit, wherever it begins: its last byte may
+/// be in one more than its size makes.
+#[inline(always)]
+fn offsets(bytes: usize) -> impl Iterator<Item = usize> {
+    let last = bytes.saturating_sub(1);
+    (0..last).step_by(LINE_BYTES).chain([last])
 }
 
 #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -44,18 +47,26 @@ fn line(_: *const u8) {}
 
 #[cfg(test)]
 mod tests {
-    use super::prefetch;
+    use super::*;
 
     #[test]
-    fn values_of_any_size_are_left_as_they_are() {
-        for len in [0, 1, 63, 64, 65, 1000] {
-            let bytes = vec![7_u8; len];
-            prefetch(&bytes[..]);
-            assert!(bytes.iter().all(|byte| *byte == 7), "{len} bytes");
+    fn every_line_of_a_value_is_fetched_and_no_other() {
+        for (start, bytes) in
+            (0..LINE_BYTES).flat_map(|start| (1..300).map(move |len| (start, len)))
+        {
+            let hit = |offset| (start + offset) / LINE_BYTES;
+            let mut fetched: Vec<_> = offsets(bytes).map(hit).collect();
+            fetched.dedup();
+            let all: Vec<_> = (hit(0)..=hit(bytes - 1)).collect();
+            assert_eq!(fetched, all, "{bytes} bytes from {start}");
         }
+    }
+
+    #[test]
+    fn an_objects_size_is_its_values() {
+        let text: &dyn std::fmt::Debug = &[7_u8; 200];
+        prefetch(text);
         prefetch(&());
-        let object: Box<dyn Fn() -> u8> = Box::new(|| 7);
-        prefetch(&*object);
-        assert_eq!(object(), 7);
+        assert_eq!(offsets(size_of_val(text)).last(), Some(199));
     }
 }

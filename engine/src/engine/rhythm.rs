@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::core::SMALL_BYTES;
 use crate::message::SessionId;
 
 /// The longest a thread looks away when nothing is expected; half of the time there is left
@@ -24,9 +25,6 @@ const SILENCE: Duration = Duration::from_millis(200);
 
 /// Sessions whose datagrams are told apart. With more of them one is always due.
 const SESSIONS_MAX: usize = 64;
-
-/// The longest packet that is taken for an acknowledgement.
-const SMALL_BYTES: usize = 56;
 
 /// What came, and what is to be expected.
 #[derive(Debug, Default)]
